@@ -1,0 +1,108 @@
+# Builds the four programs under build/<MODE>/. MODE is release (default), debug, asan or cover;
+# objects of different modes never mix. `make help` lists the targets; V=1 shows the commands.
+
+MODE    ?= release
+CC      ?= cc
+B       := build/$(MODE)
+VERSION := $(shell sed -n 's/^## \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -1)
+
+PKGS    := libpq hiredis json-c uuid nettle
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla \
+           -Wformat=2 -Wpointer-arith -Wundef -Wno-unused-parameter
+CPPFLAGS += -D_GNU_SOURCE -I. -DMCS_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS))
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+CFLAGS_debug   := -O0 -g3
+CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LDFLAGS_asan   := -fsanitize=address,undefined
+CFLAGS  += -std=gnu11 $(WARN) $(CFLAGS_$(MODE))
+LDFLAGS += $(LDFLAGS_$(MODE))
+LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
+
+Q := $(if $(V),,@)
+
+COMMON := buf call clock config id job json keyring keys lifecycle live log pg record redis
+common_SRC := $(COMMON:%=common/%.c)
+common_OBJ := $(common_SRC:%.c=$(B)/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
+
+responder_SRC := $(addprefix fcgi/,main.c pool.c gateway.c request.c reply.c routes.c auth.c cors.c \
+                   breaker.c store.c calls.c metrics.c service.c)
+wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
+                   hub.c feed.c lookup.c cold.c link.c)
+worker_SRC    := $(addprefix worker/,main.c poll.c advance.c upload.c reconcile.c retention.c)
+admin_SRC     := $(addprefix admin/,main.c config.c migrate.c failed.c)
+
+PROGRAMS := responder wsd worker admin
+responder_LIBS := -lfcgi
+wsd_LIBS       := -lev -lwslay
+BINS := $(PROGRAMS:%=$(B)/mcs-%)
+
+all: $(BINS) ## Build the programs (default)
+
+define program
+$(B)/mcs-$(1): $$($(1)_SRC:%.c=$(B)/%.o) $$($(1)_GEN) $(B)/libcommon.a
+	@echo "  LD    $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(LDLIBS)
+endef
+admin_GEN := $(B)/gen/migrations.o
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+$(B)/libcommon.a: $(common_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# SQL and Lua live in files of their own; tools/embed turns them into C strings named after the files.
+$(B)/gen/queries.c: tools/embed $(wildcard sql/queries/*.sql)
+	@mkdir -p $(@D)
+	$(Q)tools/embed queries $(filter %.sql,$^) > $@
+$(B)/gen/migrations.c: tools/embed $(wildcard sql/migrations/*.sql)
+	@mkdir -p $(@D)
+	$(Q)tools/embed migrations $(filter %.sql,$^) > $@
+$(B)/gen/lua.c: tools/embed $(wildcard lua/*.lua)
+	@mkdir -p $(@D)
+	$(Q)tools/embed lua $(filter %.lua,$^) > $@
+
+# --- unit tests: a program a module, no test framework beyond tests/unit/test.h -------------------
+UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+$(B)/tests/%: tests/unit/%.c tests/unit/test.h $(B)/libcommon.a Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(B)/libcommon.a $(UNIT_LIBS) $(LDLIBS)
+$(B)/tests/test_frame: $(B)/wsd/frame.o
+$(B)/tests/test_handshake: $(B)/wsd/handshake.o
+$(B)/tests/test_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
+$(B)/tests/test_inlet: UNIT_LIBS := -lwslay
+unit: $(UNIT:%=$(B)/tests/%) ## Build the unit tests
+
+tools: $(B)/tests/wscat
+$(B)/tests/wscat: tests/tools/wscat.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle
+
+lint: ## Check layout, style, layering and the shell scripts
+	$(Q)tools/lint
+
+run: ## ./mcs run
+	./mcs run
+test: ## ./mcs test
+	./mcs test
+
+clean: ## Remove everything that was built
+	rm -rf build
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+
+-include $(wildcard $(B)/*/*.d)
+
+.PHONY: all unit tools lint run test clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
