@@ -1,0 +1,29 @@
+-- include: clock.lua
+-- Claims jobs that are due: they are leased, that is put off, to whoever asks.
+--   KEYS  1 whole  2 clock  3 due
+--   ARGV  1 run id  2 most jobs  3 lease in µs
+-- Returns {1, epoch, wall ms, µs until the next job is due (-1: none), job, …}; {0} when the
+-- picture is not whole.
+local ok, epoch = whole(KEYS[1], ARGV[1])
+if not ok then
+  return {0}
+end
+local now, wall = clock(KEYS[2])
+local jobs = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', string.format('%.0f', now), 'LIMIT', 0,
+                        ARGV[2])
+if #jobs > 0 then
+  local lease = string.format('%.0f', now + ARGV[3])
+  local add = {}
+  for i = 1, #jobs do
+    add[2 * i - 1] = lease
+    add[2 * i] = jobs[i]
+  end
+  redis.call('ZADD', KEYS[3], unpack(add))
+end
+local next = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1
+local reply = {1, epoch, math.floor(wall / 1000), wait}
+for i = 1, #jobs do
+  reply[4 + i] = jobs[i]
+end
+return reply

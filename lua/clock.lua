@@ -1,0 +1,46 @@
+-- The one clock by which calls wait: Redis's, made steady. Returns (now, wall) in microseconds.
+--   key   string "WALL LOGICAL", both as of the last time it was written
+-- `wall` is Redis's TIME. `now` goes forward with it, but stands still when the wall clock is set
+-- back, and takes at most STEP at once when it is set forward (or when nobody asked for longer):
+-- so a clock that jumps neither freezes calls nor fires them all at once. Workers ask many times a
+-- second, so a real gap that long means that nothing was being played anyway.
+local function clock(key)
+  local STEP, WRITE_EVERY = 2000000, 500000
+  local t = redis.call('TIME')
+  local wall = t[1] * 1000000 + t[2]
+  local last = redis.call('GET', key)
+  if not last then
+    redis.call('SET', key, string.format('%.0f %.0f', wall, wall))
+    return wall, wall
+  end
+  local last_wall, now = string.match(last, '^(%d+) (%d+)$')
+  last_wall, now = tonumber(last_wall), tonumber(now)
+  local passed = wall - last_wall
+  if passed < 0 then
+    passed = 0
+  elseif passed > STEP then
+    passed = STEP
+  end
+  now = now + passed
+  if wall < last_wall or wall - last_wall >= WRITE_EVERY then
+    redis.call('SET', key, string.format('%.0f %.0f', wall, now))
+  end
+  return now, wall
+end
+
+-- True if the picture that this Redis holds is whole: the marker names its run id.
+-- Returns the epoch too.
+local function whole(key, run_id)
+  local marker = redis.call('GET', key)
+  if not marker then
+    return false
+  end
+  local marked, epoch = string.match(marker, '^(%S+) (%d+)$')
+  return marked == run_id, tonumber(epoch)
+end
+
+-- The seq of the packed line under `key`, 0 when there is none; and the value itself.
+local function packed_seq(key)
+  local value = redis.call('GET', key)
+  return value and tonumber(string.match(value, '^%S+ (%d+)')) or 0, value
+end

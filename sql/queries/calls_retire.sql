@@ -1,0 +1,14 @@
+-- Removes some of the oldest finished calls.
+--   $1 days of retention  $2 most rows
+-- One row: how many were removed (int)
+WITH old AS (
+  SELECT id FROM calls
+   WHERE created_at < now() - $1::integer * interval '1 day'
+     AND upload_status IN ('COMPLETED', 'FAILED')
+   ORDER BY created_at
+   LIMIT $2::integer
+     FOR UPDATE SKIP LOCKED
+), removed AS (
+  DELETE FROM calls WHERE id IN (SELECT id FROM old) RETURNING id
+)
+SELECT count(*)::integer FROM removed

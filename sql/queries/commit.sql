@@ -1,0 +1,2 @@
+-- Commits a transaction.
+COMMIT

@@ -1,0 +1,3 @@
+-- Begins a new epoch of the picture, behind a barrier (sql/migrations/0005_picture.sql).
+-- One row: the epoch (bigint)
+SELECT picture_begin()

@@ -1,0 +1,27 @@
+-- Opens uploads again that were given up.
+--   $1 uuid[] ids  $2 metrics stripe
+-- Returns the rows as they now stand; columns as calls_find.sql.
+WITH locked AS (
+  SELECT id FROM calls
+   WHERE id = ANY ($1::uuid[]) AND upload_status = 'FAILED'
+   ORDER BY id
+     FOR UPDATE
+), moved AS (
+  UPDATE calls c
+     SET upload_status = 'PENDING', upload_retry_at = NULL
+    FROM locked
+   WHERE c.id = locked.id AND c.upload_status = 'FAILED'
+  RETURNING c.*
+), tally AS (
+  SELECT count(*) AS n FROM moved
+), counted AS (
+  UPDATE metrics
+     SET uploads_failed = uploads_failed - tally.n,
+         uploads_in_progress = uploads_in_progress + tally.n, updated_at = now()
+    FROM tally
+   WHERE metrics.id = $2::integer AND tally.n > 0
+)
+SELECT id, seq, outcome, stage_ms, upload_failures, entered_at, updated_at, upload_status,
+       upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
+       recording_url, metadata::text
+  FROM moved
