@@ -1,0 +1,226 @@
+/* A call and its three texts: the packed line, the document, the messages. */
+
+#include "common/call.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const upload_names[UPLOAD_STATUS__MAX] = {
+    [UPLOAD_WAITING] = "WAITING",
+    [UPLOAD_PENDING] = "PENDING",
+    [UPLOAD_COMPLETED] = "COMPLETED",
+    [UPLOAD_FAILED] = "FAILED",
+};
+
+const char *call_upload_name(enum upload_status status) {
+  assert(status < UPLOAD_STATUS__MAX);
+  return upload_names[status];
+}
+
+bool call_upload_parse(const char *name, enum upload_status *status) {
+  for (int i = 0; i < UPLOAD_STATUS__MAX; i++)
+    if (strcmp(name, upload_names[i]) == 0) {
+      *status = (enum upload_status)i;
+      return true;
+    }
+  return false;
+}
+
+enum call_status call_status(const struct call *call) {
+  return lifecycle_status(call->script.outcome, call->seq);
+}
+
+bool call_is_final(const struct call *call) {
+  return call->upload == UPLOAD_COMPLETED || call->upload == UPLOAD_FAILED;
+}
+
+bool call_number_valid(const char *text) {
+  text += *text == '+';
+  size_t digits = strspn(text, "0123456789");
+  return digits >= 1 && digits <= 15 && !text[digits];
+}
+
+/* --- the packed line -------------------------------------------------------------------------- */
+
+void call_pack_rest(struct buf *out, const struct call *call) {
+  buf_str(out, lifecycle_outcome_name(call->script.outcome));
+  for (int i = 0; i < LIFECYCLE_STAGES; i++) {
+    buf_chr(out, i ? ',' : ' ');
+    buf_i64(out, call->script.stage_ms[i]);
+  }
+  buf_chr(out, ' ');
+  buf_i64(out, call->script.upload_failures);
+  buf_chr(out, ' ');
+  buf_str(out, call_upload_name(call->upload));
+  buf_chr(out, ' ');
+  buf_i64(out, call->upload_attempts);
+  buf_chr(out, ' ');
+  buf_i64(out, call->upload_job);
+  const char *const texts[] = {call->from, call->to, call->api_key,
+                               *call->recording_url ? call->recording_url : "-"};
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+    buf_chr(out, ' ');
+    buf_str(out, texts[i]);
+  }
+}
+
+void call_pack(struct buf *out, const struct call *call) {
+  buf_str(out, call->id);
+  buf_chr(out, ' ');
+  buf_i64(out, call->seq);
+  for (int i = 0; i < LIFECYCLE_STATES && i < call->seq; i++) {
+    buf_chr(out, i ? ',' : ' ');
+    buf_i64(out, call->entered_ms[i]);
+  }
+  buf_chr(out, ' ');
+  buf_i64(out, call->updated_ms);
+  buf_chr(out, ' ');
+  call_pack_rest(out, call);
+}
+
+/* Cuts the next field off `*at`; false if there is none, or if it does not fit `size`. */
+static bool next_field(const char **at, const char *end, char *out, size_t size) {
+  const char *blank = memchr(*at, ' ', (size_t)(end - *at));
+  size_t len = (size_t)((blank ? blank : end) - *at);
+  if (len == 0 || len >= size)
+    return false;
+  memcpy(out, *at, len);
+  out[len] = '\0';
+  *at += len + (blank ? 1 : 0);
+  return true;
+}
+
+static bool next_number(const char **at, const char *end, int64_t least, int64_t most,
+                        int64_t *number) {
+  char field[24], *stop;
+  if (!next_field(at, end, field, sizeof(field)))
+    return false;
+  *number = strtoll(field, &stop, 10);
+  return !*stop && *number >= least && *number <= most;
+}
+
+static bool next_int(const char **at, const char *end, int least, int *number) {
+  int64_t n;
+  if (!next_number(at, end, least, INT32_MAX, &n))
+    return false;
+  *number = (int)n;
+  return true;
+}
+
+/* A field of exactly `count` numbers between commas. */
+static bool next_list(const char **at, const char *end, int64_t *out, int count) {
+  char field[160], *p = field, *stop;
+  if (!next_field(at, end, field, sizeof(field)))
+    return false;
+  for (int i = 0; i < count; i++) {
+    out[i] = strtoll(p, &stop, 10);
+    if (stop == p || out[i] < 0 || *stop != (i + 1 < count ? ',' : '\0'))
+      return false;
+    p = stop + 1;
+  }
+  return true;
+}
+
+static bool unpack_script(const char **at, const char *end, struct call_script *script) {
+  char outcome[32];
+  int64_t stages[LIFECYCLE_STAGES];
+  if (!next_field(at, end, outcome, sizeof(outcome)) ||
+      !lifecycle_outcome_parse(outcome, &script->outcome) ||
+      !next_list(at, end, stages, LIFECYCLE_STAGES))
+    return false;
+  for (int i = 0; i < LIFECYCLE_STAGES; i++) {
+    if (stages[i] > INT32_MAX)
+      return false;
+    script->stage_ms[i] = (int32_t)stages[i];
+  }
+  return next_int(at, end, 0, &script->upload_failures);
+}
+
+bool call_unpack(const char *line, size_t len, struct call *call) {
+  *call = (struct call){0};
+  const char *newline = memchr(line, '\n', len);
+  const char *at = line, *end = newline ? newline : line + len;
+  char upload[16];
+  if (!next_field(&at, end, call->id, sizeof(call->id)) || !next_int(&at, end, 1, &call->seq))
+    return false;
+  int states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
+  if (!next_list(&at, end, call->entered_ms, states) ||
+      !next_number(&at, end, 0, INT64_MAX, &call->updated_ms) ||
+      !unpack_script(&at, end, &call->script) || !next_field(&at, end, upload, sizeof(upload)) ||
+      !call_upload_parse(upload, &call->upload) || !next_int(&at, end, 0, &call->upload_attempts) ||
+      !next_number(&at, end, 0, INT64_MAX, &call->upload_job) ||
+      !next_field(&at, end, call->from, sizeof(call->from)) ||
+      !next_field(&at, end, call->to, sizeof(call->to)) ||
+      !next_field(&at, end, call->api_key, sizeof(call->api_key)) ||
+      !next_field(&at, end, call->recording_url, sizeof(call->recording_url)) || at != end)
+    return false;
+  if (strcmp(call->recording_url, "-") == 0)
+    call->recording_url[0] = '\0';
+  if (newline) {
+    call->metadata = newline + 1;
+    call->metadata_len = (size_t)(line + len - call->metadata);
+  }
+  return true;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+static void add_member(struct buf *out, const char *name, const char *value) {
+  buf_str(out, ",\"");
+  buf_str(out, name);
+  buf_str(out, "\":\"");
+  buf_str(out, value); /* ids, numbers, names of states and times need no escaping */
+  buf_chr(out, '"');
+}
+
+static void add_time(struct buf *out, const char *name, int64_t ms) {
+  char iso[CLOCK_ISO_SIZE];
+  clock_iso(ms, iso);
+  add_member(out, name, iso);
+}
+
+static void add_recording(struct buf *out, const struct call *call) {
+  buf_str(out, ",\"recording_url\":");
+  if (*call->recording_url)
+    json_string_encode(out, call->recording_url, strlen(call->recording_url));
+  else
+    buf_str(out, "null");
+}
+
+void call_document(struct buf *out, const struct call *call) {
+  assert(call->metadata);
+  buf_str(out, "{\"call_id\":\"");
+  buf_str(out, call->id);
+  buf_chr(out, '"');
+  add_member(out, "status", lifecycle_status_name(call_status(call)));
+  add_member(out, "from", call->from);
+  add_member(out, "to", call->to);
+  buf_str(out, ",\"metadata\":");
+  buf_add(out, call->metadata, call->metadata_len);
+  add_recording(out, call);
+  add_time(out, "created_at", call->entered_ms[0]);
+  add_time(out, "updated_at", call->updated_ms);
+  buf_chr(out, '}');
+}
+
+void call_message(struct buf *out, const struct call *call, int seq) {
+  assert(seq >= 1 && seq <= call->seq);
+  buf_str(out, "{\"call_id\":\"");
+  buf_str(out, call->id);
+  buf_chr(out, '"');
+  add_member(out, "status", lifecycle_status_name(lifecycle_status(call->script.outcome, seq)));
+  add_time(out, "timestamp",
+           seq <= LIFECYCLE_STATES ? call->entered_ms[seq - 1] : call->updated_ms);
+  buf_str(out, ",\"seq\":");
+  buf_i64(out, seq);
+  if (seq > LIFECYCLE_STATES) {
+    add_recording(out, call);
+    if (!*call->recording_url)
+      add_member(out, "message", "Recording upload failed");
+  }
+  buf_chr(out, '}');
+}

@@ -1,0 +1,328 @@
+/* Settings: reading, checking and documenting the table in config.def. */
+
+#include "common/config.h"
+
+#include "common/log.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- rules: what a string must satisfy -------------------------------------------------------- */
+
+static bool made_of(const char *s, const char *more) {
+  for (; *s; s++)
+    if (!isalnum((unsigned char)*s) && !strchr(more, *s))
+      return false;
+  return true;
+}
+
+static const char *rule_any(const char *s) {
+  for (; *s; s++)
+    if ((unsigned char)*s < 0x20)
+      return "must not contain control characters";
+  return NULL;
+}
+
+static const char *rule_word(const char *s) {
+  for (; *s; s++)
+    if ((unsigned char)*s <= 0x20 || *s == '\'' || *s == '"' || *s == '\\')
+      return "must not contain blanks, quotes or backslashes";
+  return NULL;
+}
+
+static const char *rule_name(const char *s) {
+  return *s && made_of(s, "-._") ? NULL : "must be letters, digits, '-', '.' or '_'";
+}
+
+static const char *rule_log_level(const char *s) {
+  enum log_level level;
+  return log_level_parse(s, &level) ? NULL : "must be debug, info, warn or error";
+}
+
+static const char *rule_api_keys(const char *s) {
+  const char *fault = "must be keys of 1 to 100 of A-Z a-z 0-9 - . _ ~ + / =, separated by commas";
+  if (!made_of(s, "-._~+/=, "))
+    return fault;
+  bool any = false;
+  while (*s) {
+    s += strspn(s, ", ");
+    size_t len = strcspn(s, ", ");
+    if (len > 100)
+      return fault;
+    any |= len > 0;
+    s += len;
+  }
+  return any ? NULL : "must name at least one key";
+}
+
+static const char *rule_base_path(const char *s) {
+  if (!*s)
+    return NULL;
+  if (*s != '/' || s[strlen(s) - 1] == '/' || strstr(s, "//") || strstr(s, "/.") ||
+      !made_of(s, "/-._~"))
+    return "must be empty, or start with '/' and not end in one, such as /mock";
+  return NULL;
+}
+
+static const char *rule_public_url(const char *s) {
+  if (!*s)
+    return NULL;
+  size_t scheme = strncmp(s, "http://", 7) == 0 ? 7 : strncmp(s, "https://", 8) == 0 ? 8 : 0;
+  if (!scheme || !s[scheme] || !made_of(s, ":/-._~[]") || s[strlen(s) - 1] == '/')
+    return "must be like https://calls.example.com or http://host:8080, without a '/' at its end";
+  return NULL;
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+enum kind { KIND_STR, KIND_INT, KIND_REAL };
+
+struct setting {
+  const char *variable;
+  const char *help;
+  enum kind kind;
+  size_t offset;
+  const char *fallback; /* as text, for every kind */
+  double least, most;   /* of a number; `most` characters of a string */
+  const char *(*rule)(const char *);
+};
+
+static const struct setting settings[] = {
+#define CONFIG_STR(field_, variable_, fallback_, most_, check_, help_)                             \
+  {.variable = #variable_,                                                                         \
+   .help = help_,                                                                                  \
+   .kind = KIND_STR,                                                                               \
+   .offset = offsetof(struct config, field_),                                                      \
+   .fallback = fallback_,                                                                          \
+   .most = most_,                                                                                  \
+   .rule = rule_##check_},
+#define CONFIG_NUMBER(kind_, field_, variable_, fallback_, least_, most_, help_)                   \
+  {.variable = #variable_,                                                                         \
+   .help = help_,                                                                                  \
+   .kind = kind_,                                                                                  \
+   .offset = offsetof(struct config, field_),                                                      \
+   .fallback = #fallback_,                                                                         \
+   .least = least_,                                                                                \
+   .most = most_},
+#define CONFIG_INT(...) CONFIG_NUMBER(KIND_INT, __VA_ARGS__)
+#define CONFIG_REAL(...) CONFIG_NUMBER(KIND_REAL, __VA_ARGS__)
+#include "common/config.def"
+#undef CONFIG_STR
+#undef CONFIG_INT
+#undef CONFIG_REAL
+};
+
+static void *field_of(const struct config *config, const struct setting *s) {
+  return (char *)config + s->offset;
+}
+
+/* --- the environment file --------------------------------------------------------------------- */
+
+/* Cuts the value of a line NAME=value: quotes, blanks around, and a comment behind a blank. */
+static char *trim_value(char *value) {
+  value += strspn(value, " \t");
+  if (*value == '"' || *value == '\'') {
+    char *end = strchr(value + 1, *value);
+    if (end) {
+      *end = '\0';
+      return value + 1;
+    }
+  }
+  for (char *p = value; *p; p++)
+    if (*p == '#' && (p == value || isblank((unsigned char)p[-1]))) {
+      *p = '\0';
+      break;
+    }
+  size_t len = strlen(value);
+  while (len && isspace((unsigned char)value[len - 1]))
+    value[--len] = '\0';
+  return value;
+}
+
+/* The value of `variable` in the text of an environment file, or NULL; to be freed. */
+static char *file_value(const char *text, const char *variable) {
+  char *found = NULL;
+  size_t name_len = strlen(variable);
+  for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+    line += strspn(line, " \t\r\n");
+    if (strncmp(line, "export ", 7) == 0)
+      line += 7 + strspn(line + 7, " \t");
+    if (strncmp(line, variable, name_len) != 0)
+      continue;
+    const char *p = line + name_len;
+    p += strspn(p, " \t");
+    if (*p++ != '=')
+      continue;
+    cleanup_free char *value = strndup(p, strcspn(p, "\r\n"));
+    free(found); /* the last one counts */
+    found = strdup(trim_value(value));
+  }
+  return found;
+}
+
+static char *read_file(const char *path) {
+  FILE *f = fopen(path, "re");
+  if (!f)
+    return NULL;
+  enum { MOST = 1 << 20 };
+  char *text = calloc(1, MOST + 1);
+  if (text)
+    text[fread(text, 1, MOST, f)] = '\0';
+  fclose(f);
+  return text;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+static bool parse_number(const struct setting *s, const char *text, double *number) {
+  char *end;
+  errno = 0;
+  *number = s->kind == KIND_INT ? (double)strtol(text, &end, 10) : strtod(text, &end);
+  return end != text && !*end && !errno && isfinite(*number) && !isspace((unsigned char)*text) &&
+         *number >= s->least && *number <= s->most;
+}
+
+static bool store(const struct config *config, const struct setting *s, char *text, char *fault) {
+  if (s->kind == KIND_STR) {
+    *(char **)field_of(config, s) = text;
+    const char *wrong = s->rule(text);
+    if (!wrong && strlen(text) <= (size_t)s->most)
+      return true;
+    if (wrong)
+      snprintf(fault, CONFIG_FAULT_SIZE, "%s %s", s->variable, wrong);
+    else
+      snprintf(fault, CONFIG_FAULT_SIZE, "%s is longer than %d characters", s->variable,
+               (int)s->most);
+    return false;
+  }
+  double number;
+  bool good = parse_number(s, text, &number);
+  if (!good)
+    snprintf(fault, CONFIG_FAULT_SIZE, "%s=%.40s must be %s from %g to %.12g", s->variable, text,
+             s->kind == KIND_INT ? "a whole number" : "a number", s->least, s->most);
+  else if (s->kind == KIND_INT)
+    *(long *)field_of(config, s) = (long)number;
+  else
+    *(double *)field_of(config, s) = number;
+  free(text);
+  return good;
+}
+
+static const char *under_var(const struct config *config, const char *set, const char *name) {
+  char *path = NULL;
+  int len = *set ? asprintf(&path, "%s", set) : asprintf(&path, "%s/run%s", config->var, name);
+  if (len < 0)
+    log_oom();
+  return path;
+}
+
+bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]) {
+  *config = (struct config){0};
+  const char *path = getenv("MCS_ENV_FILE");
+  cleanup_free char *file = path && *path ? read_file(path) : NULL;
+  if (path && *path && !file) {
+    snprintf(fault, CONFIG_FAULT_SIZE, "MCS_ENV_FILE=%.180s cannot be read: %s", path,
+             strerror(errno));
+    return false;
+  }
+  for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+    const struct setting *s = &settings[i];
+    const char *from_env = getenv(s->variable);
+    char *text = from_env ? strdup(from_env) : file ? file_value(file, s->variable) : NULL;
+    if (!text || (!*text && s->kind != KIND_STR)) {
+      free(text);
+      text = strdup(s->fallback);
+    }
+    if (!text)
+      log_oom();
+    if (!store(config, s, text, fault))
+      return false;
+  }
+  config->resolved_wsd_listen = under_var(config, config->wsd_listen, "/wsd.sock");
+  config->resolved_postgres_host = under_var(config, config->postgres_host, "");
+  config->resolved_redis_host = under_var(config, config->redis_host, "/redis.sock");
+  return true;
+}
+
+void config_done(struct config *config) {
+  for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+    if (settings[i].kind == KIND_STR)
+      free(*(char **)field_of(config, &settings[i]));
+  free((char *)config->resolved_wsd_listen);
+  free((char *)config->resolved_postgres_host);
+  free((char *)config->resolved_redis_host);
+  *config = (struct config){0};
+}
+
+void config_start(struct config *config, const char *program, const char *purpose, int argc,
+                  char **argv) {
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--help") == 0) {
+      printf("usage: mcs-%s\n%s\n\nIt is configured by environment variables:\n", program, purpose);
+      config_print_help(stdout);
+      exit(0);
+    }
+    if (strcmp(argv[i], "--version") == 0) {
+      printf("mcs-%s %s\n", program, MCS_VERSION);
+      exit(0);
+    }
+    fprintf(stderr, "mcs-%s: unknown option %s; try --help\n", program, argv[i]);
+    exit(2);
+  }
+  char fault[CONFIG_FAULT_SIZE];
+  if (!config_load(config, fault)) {
+    fprintf(stderr, "mcs-%s: %s\n", program, fault);
+    exit(2);
+  }
+  enum log_level level = LOG_INFO;
+  log_level_parse(config->log_level, &level);
+  log_init(program, level);
+}
+
+/* --- the table in other forms ----------------------------------------------------------------- */
+
+void config_print_help(FILE *out) {
+  for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+    fprintf(out, "  %-29s %s%s%s%s\n", settings[i].variable, settings[i].help,
+            *settings[i].fallback ? " [" : "", settings[i].fallback,
+            *settings[i].fallback ? "]" : "");
+}
+
+void config_print_env_example(FILE *out) {
+  fputs(
+      "# Settings of the mock communications service, with their defaults; copy to .env.\n"
+      "# What the environment says beats this file. Commented out: unset.\n",
+      out);
+  for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+    const struct setting *s = &settings[i];
+    fprintf(out, "\n# %s\n%s%s=%s\n", s->help, *s->fallback ? "" : "# ", s->variable, s->fallback);
+  }
+}
+
+void config_print_markdown(FILE *out) {
+  fputs("| Variable | Description | Default |\n|----------|-------------|---------|\n", out);
+  for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+    const struct setting *s = &settings[i];
+    fprintf(out, "| `%s` | %s | %s%s%s |\n", s->variable, s->help, *s->fallback ? "`" : "",
+            *s->fallback ? s->fallback : "unset", *s->fallback ? "`" : "");
+  }
+}
+
+void config_print_shell(const struct config *config, FILE *out) {
+  for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+    const struct setting *s = &settings[i];
+    fprintf(out, "%s='", s->variable);
+    if (s->kind == KIND_INT)
+      fprintf(out, "%ld", *(long *)field_of(config, s));
+    else if (s->kind == KIND_REAL)
+      fprintf(out, "%.12g", *(double *)field_of(config, s));
+    else
+      for (const char *p = *(const char **)field_of(config, s); *p; p++)
+        fputs(*p == '\'' ? "'\\''" : (const char[]){*p, '\0'}, out);
+    fputs("'\n", out);
+  }
+}

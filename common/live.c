@@ -1,0 +1,397 @@
+/* Typed handles for the scripts of lua/. */
+
+#include "common/live.h"
+
+#include "common/keys.h"
+#include "common/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ARGS_MAX = 24, NUMBER_SIZE = 24, WINDOWS_A_CALL = 20 };
+
+/* The arguments of one script call, with room for the numbers among them. */
+struct args {
+  int count;
+  int numbers;
+  const char *text[ARGS_MAX];
+  size_t len[ARGS_MAX];
+  char number[8][NUMBER_SIZE];
+};
+
+static void add_text_len(struct args *a, const char *text, size_t len) {
+  a->text[a->count] = text;
+  a->len[a->count++] = len;
+}
+
+static void add_text(struct args *a, const char *text) {
+  add_text_len(a, text, strlen(text));
+}
+
+static void add_number(struct args *a, int64_t n) {
+  char *text = a->number[a->numbers++];
+  snprintf(text, NUMBER_SIZE, "%" PRId64, n);
+  add_text(a, text);
+}
+
+static void queue(struct redis *redis, const char *script, int keys, const struct args *a) {
+  redis_queue_script(redis, script, keys, a->count, a->text, a->len);
+}
+
+static int64_t element(const redisReply *reply, size_t i) {
+  return i < reply->elements ? redis_int(reply->element[i], 0) : 0;
+}
+
+/* --- admission -------------------------------------------------------------------------------- */
+
+static void first_job(const struct call *call, struct job *job) {
+  *job = (struct job){.kind = JOB_ADVANCE, .n = 1};
+  memcpy(job->id, call->id, ID_SIZE);
+  job_format(job);
+}
+
+static int64_t timed_stages_ms(const struct call *call) {
+  int64_t sum = 0;
+  for (int i = 0; i < LIFECYCLE_STATES - 1; i++)
+    sum += call->script.stage_ms[i];
+  return sum;
+}
+
+enum live_verdict live_admit(struct redis *redis, struct call *call,
+                             const struct live_limits *limits, struct live_admission *admission) {
+  char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
+      due[KEYS_SIZE];
+  int shard = keys_shard(call->id);
+  keys_whole(shard, whole);
+  keys_clock(shard, clock);
+  keys_call(call->id, record);
+  keys_slots(call->api_key, slots);
+  keys_window(call->api_key, window);
+  keys_due(shard, due);
+  struct job job;
+  first_job(call, &job);
+  cleanup_buf struct buf packed = {0};
+  call_pack_rest(&packed, call);
+  buf_chr(&packed, '\n');
+  buf_add(&packed, call->metadata, call->metadata_len);
+
+  struct args a = {0};
+  const char *const keys[] = {whole, clock, record, slots, window, due};
+  for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+    add_text(&a, keys[i]);
+  add_text(&a, redis_run_id(redis));
+  add_text(&a, call->id);
+  add_number(&a, limits->max_concurrent);
+  add_number(&a, limits->max_cps);
+  add_text(&a, job.text);
+  add_number(&a, call->script.stage_ms[0] * INT64_C(1000));
+  add_number(&a, timed_stages_ms(call) * 1000);
+  add_text_len(&a, packed.data, packed.len);
+  queue(redis, "admit", ARRAY_LEN(keys), &a);
+
+  cleanup_reply redisReply *reply = redis_next(redis);
+  if (!reply || reply->type != REDIS_REPLY_ARRAY)
+    return LIVE_UNKNOWN;
+  switch (element(reply, 0)) {
+  case 0:
+    return LIVE_NOT_WHOLE;
+  case 2:
+    admission->retry_ms = element(reply, 1);
+    return LIVE_TOO_MANY_CONCURRENT;
+  case 3:
+    admission->retry_ms = element(reply, 1);
+    return LIVE_TOO_MANY_A_SECOND;
+  }
+  admission->epoch = element(reply, 1);
+  call->entered_ms[0] = call->updated_ms = element(reply, 2);
+  return LIVE_ADMITTED;
+}
+
+void live_release(struct redis *redis, const struct call *call) {
+  char record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE], due[KEYS_SIZE];
+  keys_call(call->id, record);
+  keys_slots(call->api_key, slots);
+  keys_window(call->api_key, window);
+  keys_due(keys_shard(call->id), due);
+  struct job job;
+  first_job(call, &job);
+  struct args a = {0};
+  const char *const texts[] = {record, slots, window, due, call->id, job.text};
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+    add_text(&a, texts[i]);
+  queue(redis, "release", 4, &a);
+  if (!live_drain(redis, 1)) /* then the first job finds out */
+    log_warn("call.unreleased", "id=%s", call->id);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+enum live_find live_find(struct redis *redis, const char *id, struct call *call,
+                         redisReply **reply) {
+  char whole[KEYS_SIZE], record[KEYS_SIZE];
+  keys_whole(keys_shard(id), whole);
+  keys_call(id, record);
+  const char *const argv[] = {"MGET", whole, record};
+  redis_queue(redis, 3, argv, NULL);
+  redisReply *r = *reply = redis_next(redis);
+  if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 2)
+    return LIVE_DOWN;
+  const redisReply *marker = r->element[0], *value = r->element[1];
+  if (marker->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
+      !keys_marker_is(marker->str, (size_t)marker->len, redis_run_id(redis)) ||
+      !call_unpack(value->str, (size_t)value->len, call) || !call->metadata)
+    return LIVE_ABSENT;
+  return LIVE_FOUND;
+}
+
+/* Queues the question for one shard; returns how many replies it will bring. */
+static int queue_admitted(struct redis *redis, const struct keyring *ring, int shard) {
+  char names[WINDOWS_A_CALL + 1][KEYS_SIZE];
+  int questions = 0;
+  for (size_t i = 0; i < keyring_count(ring);) {
+    struct args a = {0};
+    keys_clock(shard, names[0]);
+    add_text(&a, names[0]);
+    for (; i < keyring_count(ring) && a.count <= WINDOWS_A_CALL; i++)
+      if (keys_shard_of_owner(keyring_key(ring, i)) == shard) {
+        keys_window(keyring_key(ring, i), names[a.count]);
+        add_text(&a, names[a.count]);
+      }
+    if (a.count == 1)
+      break;
+    queue(redis, "admitted", a.count, &a);
+    questions++;
+  }
+  return questions;
+}
+
+long long live_admitted(struct redis *redis, const struct keyring *ring) {
+  int questions = 0;
+  long long sum = 0;
+  for (int shard = 0; shard < KEYS_SHARDS; shard++)
+    questions += queue_admitted(redis, ring, shard);
+  while (questions-- > 0) {
+    cleanup_reply redisReply *reply = redis_next(redis);
+    if (!reply)
+      return -1;
+    sum += redis_int(reply, 0);
+  }
+  return sum;
+}
+
+bool live_is_whole(struct redis *redis, bool *down) {
+  char key[KEYS_SIZE];
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    keys_whole(shard, key);
+    const char *const argv[] = {"GET", key};
+    redis_queue(redis, 2, argv, NULL);
+  }
+  bool whole = true;
+  *down = false;
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    cleanup_reply redisReply *reply = redis_next(redis);
+    if (!reply) {
+      *down = true;
+      return false;
+    }
+    whole = whole && reply->type == REDIS_REPLY_STRING &&
+            keys_marker_is(reply->str, (size_t)reply->len, redis_run_id(redis));
+  }
+  return whole;
+}
+
+/* --- jobs ------------------------------------------------------------------------------------- */
+
+static void read_claim(const redisReply *reply, struct live_claim *claim) {
+  if (element(reply, 0) == 0) {
+    claim->whole = false;
+    return;
+  }
+  claim->epoch = element(reply, 1);
+  claim->wall_ms = element(reply, 2);
+  int64_t wait_us = element(reply, 3), wait_ms = wait_us < 0 ? -1 : (wait_us + 999) / 1000;
+  if (wait_ms >= 0 && (claim->next_ms < 0 || wait_ms < claim->next_ms))
+    claim->next_ms = wait_ms;
+  for (size_t i = 4; i < reply->elements && claim->count < claim->most; i++) {
+    const redisReply *job = reply->element[i];
+    if (job->type == REDIS_REPLY_STRING &&
+        job_parse(job->str, (size_t)job->len, &claim->jobs[claim->count]))
+      claim->count++;
+    else
+      log_error("job.malformed", "shard_reply=%zu", i); /* comes again when its lease is over */
+  }
+}
+
+bool live_claim(struct redis *redis, struct live_claim *claim) {
+  char whole[KEYS_SIZE], clock[KEYS_SIZE], due[KEYS_SIZE];
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    keys_whole(shard, whole);
+    keys_clock(shard, clock);
+    keys_due(shard, due);
+    struct args a = {0};
+    add_text(&a, whole);
+    add_text(&a, clock);
+    add_text(&a, due);
+    add_text(&a, redis_run_id(redis));
+    add_number(&a, claim->most / KEYS_SHARDS);
+    add_number(&a, LIVE_LEASE_MS * INT64_C(1000));
+    queue(redis, "claim", 3, &a);
+  }
+  claim->count = 0;
+  claim->next_ms = -1;
+  claim->whole = true;
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    cleanup_reply redisReply *reply = redis_next(redis);
+    if (!reply || reply->type != REDIS_REPLY_ARRAY)
+      return false;
+    read_claim(reply, claim);
+  }
+  return true;
+}
+
+void live_settle_queue(struct redis *redis, const char *done, const struct call *call) {
+  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], clock[KEYS_SIZE], events[KEYS_SIZE];
+  int shard = keys_shard(call->id);
+  keys_call(call->id, record);
+  keys_slots(call->api_key, slots);
+  keys_due(shard, due);
+  keys_clock(shard, clock);
+  keys_events(shard, events);
+  struct job next;
+  int64_t began_ms = 0, length_ms = 0;
+  bool open = job_next(call, &next, &began_ms, &length_ms);
+  cleanup_buf struct buf packed = {0};
+  call_pack(&packed, call);
+  struct args a = {0};
+  add_text(&a, record);
+  add_text(&a, slots);
+  add_text(&a, due);
+  add_text(&a, clock);
+  add_text(&a, done);
+  add_text(&a, call->id);
+  add_number(&a, call->seq);
+  add_text_len(&a, packed.data, packed.len);
+  add_text(&a, open ? next.text : "");
+  add_number(&a, began_ms);
+  add_number(&a, length_ms);
+  add_text(&a, call->seq >= LIFECYCLE_STATES ? "1" : "");
+  if (open)
+    add_text(&a, "");
+  else
+    add_number(&a, LIVE_KEEP_MS);
+  add_text(&a, events);
+  queue(redis, "settle", 4, &a);
+}
+
+void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
+                        int64_t delay_ms) {
+  char due[KEYS_SIZE], clock[KEYS_SIZE];
+  keys_due(keys_shard(job->id), due);
+  keys_clock(keys_shard(job->id), clock);
+  struct args a = {0};
+  add_text(&a, due);
+  add_text(&a, clock);
+  add_text(&a, done);
+  add_text(&a, job->text);
+  add_number(&a, delay_ms * 1000);
+  queue(redis, "requeue", 2, &a);
+}
+
+void live_drop_queue(struct redis *redis, const struct job *job, const struct call *call) {
+  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE];
+  keys_call(job->id, record);
+  if (call)
+    keys_slots(call->api_key, slots);
+  keys_due(keys_shard(job->id), due);
+  struct args a = {0};
+  add_text(&a, record);
+  add_text(&a, call ? slots : record);
+  add_text(&a, due);
+  add_text(&a, job->id);
+  add_text(&a, job->text);
+  queue(redis, "drop", 3, &a);
+}
+
+bool live_restore_queue(struct redis *redis, const struct call *call) {
+  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], clock[KEYS_SIZE], events[KEYS_SIZE];
+  int shard = keys_shard(call->id);
+  struct job job;
+  int64_t began_ms, length_ms, left_ms = 0;
+  if (!job_next(call, &job, &began_ms, &length_ms))
+    return false;
+  for (int i = call->seq - 1; i < LIFECYCLE_STATES - 1; i++)
+    left_ms += call->script.stage_ms[i];
+  keys_call(call->id, record);
+  keys_slots(call->api_key, slots);
+  keys_due(shard, due);
+  keys_clock(shard, clock);
+  keys_events(shard, events);
+  cleanup_buf struct buf packed = {0};
+  call_pack(&packed, call);
+  struct args a = {0};
+  add_text(&a, record);
+  add_text(&a, slots);
+  add_text(&a, due);
+  add_text(&a, clock);
+  add_text(&a, call->id);
+  add_number(&a, call->seq);
+  add_text_len(&a, packed.data, packed.len);
+  add_text_len(&a, call->metadata ? call->metadata : "{}", call->metadata ? call->metadata_len : 2);
+  add_text(&a, job.text);
+  add_number(&a, began_ms);
+  add_number(&a, length_ms);
+  if (call->seq < LIFECYCLE_STATES)
+    add_number(&a, left_ms);
+  else
+    add_text(&a, "");
+  add_text(&a, events);
+  queue(redis, "restore", 4, &a);
+  return true;
+}
+
+bool live_drain(struct redis *redis, int count) {
+  bool good = true;
+  while (count-- > 0) {
+    cleanup_reply redisReply *reply = redis_next(redis);
+    if (!reply)
+      return false;
+    good = good && reply->type != REDIS_REPLY_ERROR;
+  }
+  return good;
+}
+
+/* --- rebuild ---------------------------------------------------------------------------------- */
+
+bool live_rebuild_begin(struct redis *redis, const char *token) {
+  char key[KEYS_SIZE];
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    keys_rebuild(shard, key);
+    const char *const argv[] = {"SET", key, token, "EX", "120"};
+    redis_queue(redis, ARRAY_LEN(argv), argv, NULL);
+  }
+  return live_drain(redis, KEYS_SHARDS);
+}
+
+bool live_rebuild_end(struct redis *redis, const char *token, int64_t epoch) {
+  char whole[KEYS_SIZE], rebuild[KEYS_SIZE];
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    keys_whole(shard, whole);
+    keys_rebuild(shard, rebuild);
+    struct args a = {0};
+    add_text(&a, whole);
+    add_text(&a, rebuild);
+    add_text(&a, redis_run_id(redis));
+    add_number(&a, epoch);
+    add_text(&a, token);
+    queue(redis, "mark", 2, &a);
+  }
+  bool all = true;
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    cleanup_reply redisReply *reply = redis_next(redis);
+    if (!reply)
+      return false;
+    all = all && redis_int(reply, 0) == 1;
+  }
+  return all;
+}

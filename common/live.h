@@ -1,0 +1,81 @@
+#pragma once
+
+#include "common/call.h"
+#include "common/job.h"
+#include "common/keyring.h"
+#include "common/redis.h"
+
+/*
+ * What is live, in Redis: a typed handle for each script of lua/, and nothing that decides by
+ * itself. Functions named *_queue only add to the pipeline; live_drain() then sends it and reads
+ * as many replies. All of them need a redis_connect() first.
+ */
+
+enum {
+  LIVE_KEEP_MS = 60000, /* how long the record of a final call stays */
+  LIVE_LEASE_MS = 5000, /* how long a claimed job is its claimer's */
+};
+
+struct live_limits {
+  long max_concurrent, max_cps;
+};
+
+enum live_verdict {
+  LIVE_ADMITTED,
+  LIVE_TOO_MANY_CONCURRENT,
+  LIVE_TOO_MANY_A_SECOND,
+  LIVE_NOT_WHOLE, /* the picture is being rebuilt: nothing may be admitted */
+  LIVE_UNKNOWN,   /* Redis did not answer: it may have been admitted */
+};
+
+struct live_admission {
+  int64_t epoch;    /* of the picture under which it was admitted */
+  int64_t retry_ms; /* when refused by a limit: when a place is expected to be free */
+};
+
+/* Decides about a call (in its first state; its times are filled in from Redis's clock). */
+enum live_verdict live_admit(struct redis *redis, struct call *call,
+                             const struct live_limits *limits, struct live_admission *admission);
+/* Takes back an admission whose call certainly was not and will not be stored. */
+void live_release(struct redis *redis, const struct call *call);
+
+enum live_find { LIVE_FOUND, LIVE_ABSENT, LIVE_DOWN };
+/* Reads a live record into `call`, which then points into `*reply`, to be freed by the caller.
+ * LIVE_ABSENT also when the picture is not whole, for then the record may be old. */
+must_check enum live_find live_find(struct redis *redis, const char *id, struct call *call,
+                                    redisReply **reply);
+
+/* Calls admitted in the last second over all keys of the ring; -1 when Redis did not answer. */
+long long live_admitted(struct redis *redis, const struct keyring *ring);
+
+/* True if every shard's picture is whole. `*down` when Redis did not answer. */
+must_check bool live_is_whole(struct redis *redis, bool *down);
+
+struct live_claim {
+  struct job *jobs; /* of the claimer's own array of `most` */
+  int count, most;
+  int64_t epoch;   /* of the picture */
+  int64_t wall_ms; /* Redis's wall clock */
+  int64_t next_ms; /* until the next job is due; -1 when there is none */
+  bool whole;
+};
+
+/* Claims what is due in all shards, in one round trip. False when Redis did not answer. */
+must_check bool live_claim(struct redis *redis, struct live_claim *claim);
+
+/* After `done` (a job's text) was done: brings Redis to where `call` stands in the record. */
+void live_settle_queue(struct redis *redis, const char *done, const struct call *call);
+/* Replaces a job by another (or by itself) that is due in `delay_ms`. */
+void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
+                        int64_t delay_ms);
+/* Forgets a job whose call is not in the record; `call` NULL when not even its live record is. */
+void live_drop_queue(struct redis *redis, const struct job *job, const struct call *call);
+/* Puts an open call (with its metadata) into the picture. False, and nothing queued, for a call
+ * that waits for nothing. */
+must_check bool live_restore_queue(struct redis *redis, const struct call *call);
+/* Sends the pipeline and reads `count` replies; false when Redis did not answer all. */
+must_check bool live_drain(struct redis *redis, int count);
+
+/* A rebuild: sets the token in every shard; marks every shard whole where it is still there. */
+must_check bool live_rebuild_begin(struct redis *redis, const char *token);
+must_check bool live_rebuild_end(struct redis *redis, const char *token, int64_t epoch);

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/config.h"
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A connection to PostgreSQL that makes itself again when it broke, with a deadline on everything.
+ * Statements are files of sql/queries, named without their suffix; all that a program uses are
+ * prepared when it connects. Results are binary.
+ */
+struct pg;
+
+enum pg_outcome {
+  PG_DONE,    /* *result holds the answer */
+  PG_REFUSED, /* certainly nothing happened: no connection, or the server said an error */
+  PG_UNKNOWN, /* a deadline passed or the connection broke: it may have happened, or still may */
+};
+
+/* `statements` (closed by NULL) are prepared at every connect when `prepare`, else sent as text
+ * each time. `config` and `statements` must outlive it. Does not connect yet. */
+struct pg *pg_new(const struct config *config, const char *program, const char *const *statements,
+                  bool prepare);
+void pg_free(struct pg *pg);
+
+/* Connects, if it is not connected, and prepares. Blocks until `deadline_ms` (monotonic). */
+must_check bool pg_connect(struct pg *pg, int64_t deadline_ms);
+/* Closes the connection, and with it what is open on it; the next statement connects anew. */
+void pg_disconnect(struct pg *pg);
+
+/*
+ * Runs one statement, connecting first if needed, and blocks until `deadline_ms`. Parameters are
+ * text (NULL = SQL NULL). On PG_DONE `*result` is to be cleared by the caller (cleanup_pgresult);
+ * else it is NULL and the cause was logged; after PG_UNKNOWN the connection is closed.
+ */
+must_check enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count,
+                                   const char *const *values, int64_t deadline_ms,
+                                   PGresult **result);
+
+/* The SQLSTATE of the last error, "" when there was none or the connection was at fault. */
+const char *pg_sqlstate(const struct pg *pg);
+
+/* The connection string's parts for those who use libpq themselves: arrays closed by NULL, at most
+ * PG_CONNECT_PARAMS long, pointing into `config` and `port`. */
+enum { PG_CONNECT_PARAMS = 12 };
+void pg_connect_params(const struct config *config, const char *program, const char *names[],
+                       const char *values[], char port[8]);
+/* The text of a statement of sql/queries; asserts that there is one of that name. */
+const char *pg_statement_text(const char *name);
+
+/* Binary values of a result. A NULL reads as 0 or "". */
+int32_t pg_i32(const PGresult *r, int row, int column);
+int64_t pg_i64(const PGresult *r, int row, int column);
+bool pg_bool(const PGresult *r, int row, int column);
+/* A timestamptz in milliseconds since 1970. */
+int64_t pg_ms(const PGresult *r, int row, int column);
+/* One-dimensional int4[] and timestamptz[]; return the number of elements, at most `most`. */
+int pg_i32_array(const PGresult *r, int row, int column, int32_t *out, int most);
+int pg_ms_array(const PGresult *r, int row, int column, int64_t *out, int most);
+
+static inline void cleanup_pgresult_(PGresult **r) {
+  PQclear(*r);
+}
+#define cleanup_pgresult __attribute__((cleanup(cleanup_pgresult_)))

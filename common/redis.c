@@ -1,0 +1,201 @@
+/* Redis: connecting, and pipelines of commands and scripts. */
+
+#include "common/redis.h"
+
+#include "common/clock.h"
+#include "common/embedded.h"
+#include "common/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { SCRIPTS_MAX = 32, ARGS_MAX = 32, QUIET_MS = 5000 };
+
+struct redis {
+  const struct config *config;
+  redisContext *context; /* NULL while not connected */
+  char run_id[48];
+  char sha[SCRIPTS_MAX][41]; /* in the order of embedded_lua */
+  bool timed_out;
+  int64_t quiet_until_ms; /* a server that stays away is not news every time */
+};
+
+struct redis *redis_new(const struct config *config) {
+  struct redis *redis = calloc(1, sizeof(*redis));
+  if (!redis)
+    log_oom();
+  redis->config = config;
+  return redis;
+}
+
+static void disconnect(struct redis *redis) {
+  if (redis->context)
+    redisFree(redis->context);
+  redis->context = NULL;
+  redis->run_id[0] = '\0';
+}
+
+void redis_free(struct redis *redis) {
+  if (!redis)
+    return;
+  disconnect(redis);
+  free(redis);
+}
+
+const char *redis_run_id(const struct redis *redis) {
+  return redis->run_id;
+}
+
+bool redis_timed_out(const struct redis *redis) {
+  return redis->timed_out;
+}
+
+static void fail(struct redis *redis, const char *what) {
+  char quoted[200];
+  const char *why = redis->context ? redis->context->errstr : "out of memory";
+  redis->timed_out = redis->context && redis->context->err == REDIS_ERR_IO &&
+                     (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT);
+  if (clock_monotonic_ms() >= redis->quiet_until_ms) {
+    log_warn("redis.failed", "op=%s msg=\"%s\"", what, log_quote(why, quoted, sizeof(quoted)));
+    redis->quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
+  }
+  disconnect(redis);
+}
+
+static bool open_connection(struct redis *redis) {
+  const struct timeval timeout = {.tv_sec = REDIS_TIMEOUT_MS / 1000,
+                                  .tv_usec = REDIS_TIMEOUT_MS % 1000 * 1000};
+  const char *host = redis->config->resolved_redis_host;
+  redis->context = *redis->config->redis_host && *host != '/'
+                       ? redisConnectWithTimeout(host, (int)redis->config->redis_port, timeout)
+                       : redisConnectUnixWithTimeout(host, timeout);
+  if (!redis->context || redis->context->err ||
+      redisSetTimeout(redis->context, timeout) != REDIS_OK) {
+    fail(redis, "connect");
+    return false;
+  }
+  return true;
+}
+
+static bool authenticate(struct redis *redis) {
+  if (!*redis->config->redis_password)
+    return true;
+  const char *const argv[] = {"AUTH", redis->config->redis_password};
+  redis_queue(redis, 2, argv, NULL);
+  cleanup_reply redisReply *reply = redis_next(redis);
+  return reply && reply->type != REDIS_REPLY_ERROR;
+}
+
+static bool learn_run_id(struct redis *redis) {
+  const char *const argv[] = {"INFO", "server"};
+  redis_queue(redis, 2, argv, NULL);
+  cleanup_reply redisReply *reply = redis_next(redis);
+  const char *at =
+      reply && reply->type == REDIS_REPLY_STRING ? strstr(reply->str, "run_id:") : NULL;
+  if (!at)
+    return false;
+  at += strlen("run_id:");
+  snprintf(redis->run_id, sizeof(redis->run_id), "%.*s", (int)strcspn(at, "\r\n"), at);
+  return true;
+}
+
+static bool load_scripts(struct redis *redis) {
+  for (const struct embedded_text *s = embedded_lua; s->name; s++) {
+    const char *const argv[] = {"SCRIPT", "LOAD", s->text};
+    redis_queue(redis, 3, argv, NULL);
+  }
+  bool good = true;
+  for (int i = 0; embedded_lua[i].name && good; i++) {
+    assert(i < SCRIPTS_MAX);
+    cleanup_reply redisReply *reply = redis_next(redis);
+    good = reply && reply->type == REDIS_REPLY_STRING && reply->len == 40;
+    if (good)
+      memcpy(redis->sha[i], reply->str, 41);
+  }
+  return good;
+}
+
+/* An idle connection on which something can be read has been closed by the server. */
+static bool is_stale(const struct redis *redis) {
+  char byte;
+  return recv(redis->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+         (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+bool redis_connect(struct redis *redis) {
+  redis->timed_out = false;
+  if (redis->context && is_stale(redis))
+    disconnect(redis);
+  if (redis->context)
+    return true;
+  if (!open_connection(redis))
+    return false;
+  if (authenticate(redis) && learn_run_id(redis) && load_scripts(redis)) {
+    redis->quiet_until_ms = 0;
+    return true;
+  }
+  disconnect(redis);
+  return false;
+}
+
+void redis_queue(struct redis *redis, int argc, const char *const *argv, const size_t *lens) {
+  if (redis->context &&
+      redisAppendCommandArgv(redis->context, argc, (const char **)argv, lens) != 0)
+    log_oom();
+}
+
+static int script_index(const char *name) {
+  for (int i = 0; embedded_lua[i].name; i++)
+    if (strcmp(embedded_lua[i].name, name) == 0)
+      return i;
+  assert(!"a script that lua/ does not have");
+}
+
+void redis_queue_script(struct redis *redis, const char *script, int keys, int argc,
+                        const char *const *argv, const size_t *lens) {
+  const char *all[ARGS_MAX + 3];
+  size_t all_lens[ARGS_MAX + 3];
+  char keys_text[12];
+  assert(argc <= ARGS_MAX);
+  snprintf(keys_text, sizeof(keys_text), "%d", keys);
+  all[0] = "EVALSHA";
+  all[1] = redis->sha[script_index(script)];
+  all[2] = keys_text;
+  for (int i = 0; i < 3; i++)
+    all_lens[i] = strlen(all[i]);
+  for (int i = 0; i < argc; i++) {
+    all[3 + i] = argv[i];
+    all_lens[3 + i] = lens ? lens[i] : strlen(argv[i]);
+  }
+  redis_queue(redis, argc + 3, all, all_lens);
+}
+
+redisReply *redis_next(struct redis *redis) {
+  void *reply = NULL;
+  if (!redis->context)
+    return NULL;
+  errno = 0;
+  if (redisGetReply(redis->context, &reply) != REDIS_OK) {
+    fail(redis, "reply");
+    return NULL;
+  }
+  redisReply *r = reply;
+  if (r->type == REDIS_REPLY_ERROR) {
+    char quoted[200];
+    log_warn("redis.error", "msg=\"%s\"", log_quote(r->str, quoted, sizeof(quoted)));
+    /* Scripts flushed, read-only replica, still loading: a fresh connection sorts it out. */
+    if (strncmp(r->str, "ERR", 3) != 0) {
+      freeReplyObject(r);
+      disconnect(redis);
+      return NULL;
+    }
+  }
+  return r;
+}
+
+long long redis_int(const redisReply *reply, long long otherwise) {
+  return reply && reply->type == REDIS_REPLY_INTEGER ? reply->integer : otherwise;
+}

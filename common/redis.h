@@ -1,0 +1,53 @@
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/config.h"
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+
+/*
+ * A connection to Redis that makes itself again when it broke. It knows the run id of the server it
+ * is connected to and has all of lua/ loaded there. Commands are queued and sent together; every
+ * read and write has a time-out, after which the connection is closed, never reused.
+ */
+struct redis;
+
+enum { REDIS_TIMEOUT_MS = 1000 };
+
+/* `config` must outlive it. Does not connect yet. */
+struct redis *redis_new(const struct config *config);
+void redis_free(struct redis *redis);
+
+/* Connects if it is not connected (a connection that the server closed meanwhile is noticed),
+ * authenticates, learns the run id, loads the scripts. Blocks for a few REDIS_TIMEOUT_MS at most.
+ */
+must_check bool redis_connect(struct redis *redis);
+/* The run id of the server; "" while not connected. */
+const char *redis_run_id(const struct redis *redis);
+
+/*
+ * Queues a command, or a script of lua/ by its name; arguments are NUL-terminated except where
+ * `lens` says otherwise (NULL: all are). Only after a successful redis_connect().
+ */
+void redis_queue(struct redis *redis, int argc, const char *const *argv, const size_t *lens);
+void redis_queue_script(struct redis *redis, const char *script, int keys, int argc,
+                        const char *const *argv, const size_t *lens);
+
+/*
+ * Sends what is queued and returns the next reply in order, to be freed (cleanup_reply). NULL: the
+ * connection broke or timed out, and is closed; whatever was queued may or may not have been done.
+ * An error reply is logged and returned as such.
+ */
+must_check redisReply *redis_next(struct redis *redis);
+/* True when the last failure was a time-out (so the server hangs, rather than being gone). */
+bool redis_timed_out(const struct redis *redis);
+
+/* An integer reply's value, or an integer element's; `otherwise` for anything else. */
+long long redis_int(const redisReply *reply, long long otherwise);
+
+static inline void cleanup_reply_(redisReply **reply) {
+  if (*reply)
+    freeReplyObject(*reply);
+}
+#define cleanup_reply __attribute__((cleanup(cleanup_reply_)))
