@@ -1,0 +1,59 @@
+/* The pool's shared knowledge of hanging databases. */
+
+#include "fcgi/breaker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+enum { PROBE_EVERY_MS = 1000 };
+
+static const char *const names[BACKEND__MAX] = {
+    [BACKEND_POSTGRES] = "postgres",
+    [BACKEND_REDIS] = "redis",
+};
+
+struct breaker {
+  int64_t started_ms;
+  _Atomic int64_t probe_at_ms[BACKEND__MAX]; /* 0 while closed */
+};
+
+struct breaker *breaker_new(void) {
+  struct breaker *b =
+      mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (b == MAP_FAILED)
+    log_oom();
+  b->started_ms = clock_monotonic_ms();
+  return b;
+}
+
+void breaker_trip(struct breaker *b, enum backend which) {
+  int64_t closed = 0;
+  if (atomic_compare_exchange_strong(&b->probe_at_ms[which], &closed,
+                                     clock_monotonic_ms() + PROBE_EVERY_MS))
+    log_warn("breaker.open", "backend=%s msg=\"it hangs: requests that need it answer 503\"",
+             names[which]);
+}
+
+bool breaker_is_open(const struct breaker *b, enum backend which) {
+  return atomic_load_explicit(&b->probe_at_ms[which], memory_order_relaxed) != 0;
+}
+
+bool breaker_take_probe(struct breaker *b, enum backend which) {
+  int64_t at = atomic_load(&b->probe_at_ms[which]), now = clock_monotonic_ms();
+  return at != 0 && now >= at &&
+         atomic_compare_exchange_strong(&b->probe_at_ms[which], &at, now + PROBE_EVERY_MS);
+}
+
+void breaker_close(struct breaker *b, enum backend which) {
+  if (atomic_exchange(&b->probe_at_ms[which], 0) != 0)
+    log_warn("breaker.close", "backend=%s msg=\"it answers again\"", names[which]);
+}
+
+double breaker_uptime(const struct breaker *b) {
+  return (double)(clock_monotonic_ms() - b->started_ms) / 1000.0;
+}

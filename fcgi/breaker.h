@@ -1,0 +1,26 @@
+#pragma once
+
+#include <stdbool.h>
+
+/*
+ * What the whole pool knows of its databases. When one process waited for a database in vain, all
+ * answer 503 at once instead of waiting as well, until a probe, by one process at a time and about
+ * once a second, has succeeded. In memory that the children share.
+ */
+enum backend { BACKEND_POSTGRES, BACKEND_REDIS, BACKEND__MAX };
+
+struct breaker;
+
+/* Before the children are forked; lives as long as the processes do. */
+struct breaker *breaker_new(void);
+
+/* A deadline passed: the backend hangs. */
+void breaker_trip(struct breaker *b, enum backend which);
+bool breaker_is_open(const struct breaker *b, enum backend which);
+/* True for one caller about once a second while the breaker is open: that one is to probe. */
+bool breaker_take_probe(struct breaker *b, enum backend which);
+/* A probe succeeded. */
+void breaker_close(struct breaker *b, enum backend which);
+
+/* The pool's age in seconds, since breaker_new(). */
+double breaker_uptime(const struct breaker *b);

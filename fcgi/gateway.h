@@ -1,0 +1,45 @@
+#pragma once
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The way to the web server: FastCGI on the listening socket that is descriptor 0, or one request
+ * of plain CGI. The only module that sees libfcgi, the environment of a CGI program, or its pipes.
+ */
+struct gateway;
+
+enum gateway_event {
+  GATEWAY_REQUEST, /* there is a request: parameters, body, then exactly one reply */
+  GATEWAY_IDLE,    /* nothing came in time */
+  GATEWAY_STOP,    /* told to stop, or the one CGI request is done */
+};
+
+/* True if this process was started as plain CGI rather than with a listening socket. */
+bool gateway_is_cgi(void);
+
+/* From then on SIGTERM, SIGINT and SIGUSR1 stop the process between two requests, never in one. */
+struct gateway *gateway_new(void);
+void gateway_free(struct gateway *g);
+
+/* Waits for the next request, at most `timeout_ms` (-1: for ever). */
+enum gateway_event gateway_accept(struct gateway *g, int timeout_ms);
+
+/* A parameter of the present request, "" if it has none of that name; owned by the gateway. */
+const char *gateway_param(const struct gateway *g, const char *name);
+
+enum gateway_body {
+  BODY_WHOLE,
+  BODY_TOO_LARGE, /* more than `most`; `body` holds its beginning */
+  BODY_CUT_SHORT, /* not all that was announced arrived */
+};
+
+/* Reads the present request's body to its end, keeping `most` bytes of it. */
+must_check enum gateway_body gateway_read_body(struct gateway *g, size_t most, struct buf *body);
+
+/* Sends a CGI reply (headers, blank line, body) in one write where it fits, and ends the request.
+ */
+void gateway_reply(struct gateway *g, const struct buf *reply);

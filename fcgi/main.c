@@ -1,0 +1,66 @@
+/*
+ * mcs-responder: answers REST requests, as a pool of FastCGI processes on the listening socket that
+ * is descriptor 0, or as a plain CGI program that answers one request.
+ */
+
+#include "fcgi/gateway.h"
+#include "fcgi/pool.h"
+#include "fcgi/routes.h"
+
+#include "common/log.h"
+
+#include <string.h>
+
+enum { TEND_MS = 300 };
+
+static void answer(struct gateway *gateway, struct responder *responder, struct request *request,
+                   struct reply *reply, struct buf *rendered) {
+  request_read(request, gateway, responder->config);
+  reply_reset(reply);
+  routes_answer(responder, request, reply);
+  buf_clear(rendered);
+  reply_render(reply, strcmp(request->method, "HEAD") == 0, rendered);
+  gateway_reply(gateway, rendered);
+}
+
+static void serve(struct responder *responder, bool cgi) {
+  struct gateway *gateway = gateway_new();
+  struct request request = {0};
+  struct reply reply = {0};
+  struct buf rendered = {0};
+  responder->store = store_new(responder->config, responder->breaker, !cgi);
+  for (enum gateway_event event;
+       (event = gateway_accept(gateway, cgi                                     ? -1
+                                        : store_needs_tending(responder->store) ? TEND_MS
+                                                                                : -1)) !=
+       GATEWAY_STOP;) {
+    if (event == GATEWAY_REQUEST)
+      answer(gateway, responder, &request, &reply, &rendered);
+    if (store_needs_tending(responder->store))
+      store_tend(responder->store);
+  }
+  store_free(responder->store);
+  buf_done(&rendered);
+  reply_done(&reply);
+  buf_done(&request.body);
+  gateway_free(gateway);
+}
+
+int main(int argc, char **argv) {
+  struct config config;
+  config_start(&config, "responder",
+               "Answers REST requests: FastCGI on the listening socket given as descriptor 0, or\n"
+               "plain CGI.",
+               argc, argv);
+  struct responder responder = {
+      .config = &config,
+      .ring = keyring_new(config.api_keys),
+      .breaker = breaker_new(),
+  };
+  bool cgi = gateway_is_cgi();
+  if (cgi || pool_run((int)config.responders) >= 0)
+    serve(&responder, cgi);
+  keyring_free(responder.ring);
+  config_done(&config);
+  return 0;
+}

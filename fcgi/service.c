@@ -1,0 +1,54 @@
+/* The resources about the service itself: what it is, whether it runs, whether it can work. */
+
+#include "fcgi/routes.h"
+
+#include "common/clock.h"
+
+#include <string.h>
+
+static void add_timestamp(struct buf *out) {
+  char iso[CLOCK_ISO_SIZE];
+  clock_iso(clock_wall_ms(), iso);
+  buf_str(out, "\"timestamp\":\"");
+  buf_str(out, iso);
+  buf_chr(out, '"');
+}
+
+void service_root(const struct exchange *x) {
+  buf_str(&x->reply->body, "{\"service\":\"Mock Communications Service\",\"version\":\"" MCS_VERSION
+                           "\","
+                           "\"endpoints\":{"
+                           "\"health\":\"GET /health\","
+                           "\"ready\":\"GET /ready\","
+                           "\"create_call\":\"POST /calls\","
+                           "\"get_call\":\"GET /calls/{call_id}\","
+                           "\"metrics\":\"GET /metrics\","
+                           "\"websocket\":\"GET /ws?call_id={call_id}\"}}");
+}
+
+void service_health(const struct exchange *x) {
+  struct buf *out = &x->reply->body;
+  buf_str(out, "{\"status\":\"healthy\",");
+  add_timestamp(out);
+  buf_printf(out, ",\"uptime\":%.3f}", breaker_uptime(x->responder->breaker));
+}
+
+void service_ready(const struct exchange *x) {
+  struct store_health health = store_health(x->responder->store);
+  if (health.postgres && health.redis && health.whole) {
+    buf_str(&x->reply->body, "{\"status\":\"ready\",");
+    add_timestamp(&x->reply->body);
+    buf_chr(&x->reply->body, '}');
+    return;
+  }
+  cleanup_buf struct buf missing = {0};
+  if (!health.postgres)
+    buf_str(&missing, ", PostgreSQL");
+  if (!health.redis)
+    buf_str(&missing, ", Redis");
+  else if (!health.whole)
+    buf_str(&missing, ", the picture of live calls in Redis (being rebuilt)");
+  cleanup_buf struct buf message = {0};
+  buf_printf(&message, "Not ready; missing: %s", buf_text(&missing) + 2);
+  reply_unavailable(x->reply, 1, buf_text(&message));
+}

@@ -1,0 +1,186 @@
+/* The responder's databases behind the pool's breaker. */
+
+#include "fcgi/store.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <stdlib.h>
+
+enum { PROBE_MS = 1000, CONNECT_MS = 1500 };
+
+static const char *const statements[] = {"call_insert", "calls_find", "metrics_sum", "ping", NULL};
+
+struct store {
+  const struct config *config;
+  struct breaker *breaker;
+  struct pg *pg;
+  struct redis *redis;
+  int stripe;
+};
+
+struct store *store_new(const struct config *config, struct breaker *breaker, bool prepare) {
+  struct store *store = calloc(1, sizeof(*store));
+  if (!store)
+    log_oom();
+  store->config = config;
+  store->breaker = breaker;
+  store->pg = pg_new(config, "mcs-responder", statements, prepare);
+  store->redis = redis_new(config);
+  store->stripe = record_stripe();
+  return store;
+}
+
+void store_free(struct store *store) {
+  pg_free(store->pg);
+  redis_free(store->redis);
+  free(store);
+}
+
+/* --- trust ------------------------------------------------------------------------------------ */
+
+static void blame_redis(struct store *store) {
+  if (redis_timed_out(store->redis))
+    breaker_trip(store->breaker, BACKEND_REDIS);
+}
+
+static bool redis_usable(struct store *store) {
+  if (breaker_is_open(store->breaker, BACKEND_REDIS))
+    return false;
+  if (redis_connect(store->redis))
+    return true;
+  blame_redis(store);
+  return false;
+}
+
+static void blame_postgres(struct store *store, int64_t deadline_ms) {
+  if (clock_monotonic_ms() >= deadline_ms)
+    breaker_trip(store->breaker, BACKEND_POSTGRES);
+}
+
+static bool postgres_usable(struct store *store) {
+  if (breaker_is_open(store->breaker, BACKEND_POSTGRES))
+    return false;
+  int64_t deadline_ms = clock_monotonic_ms() + CONNECT_MS;
+  if (pg_connect(store->pg, deadline_ms))
+    return true;
+  blame_postgres(store, deadline_ms);
+  return false;
+}
+
+bool store_needs_tending(const struct store *store) {
+  return breaker_is_open(store->breaker, BACKEND_POSTGRES) ||
+         breaker_is_open(store->breaker, BACKEND_REDIS);
+}
+
+static bool ping_postgres(struct store *store) {
+  cleanup_pgresult PGresult *r = NULL;
+  return pg_exec(store->pg, "ping", 0, NULL, clock_monotonic_ms() + PROBE_MS, &r) == PG_DONE;
+}
+
+void store_tend(struct store *store) {
+  bool down;
+  if (breaker_take_probe(store->breaker, BACKEND_POSTGRES) && ping_postgres(store))
+    breaker_close(store->breaker, BACKEND_POSTGRES);
+  if (breaker_take_probe(store->breaker, BACKEND_REDIS) && redis_connect(store->redis) &&
+      (live_is_whole(store->redis, &down) || !down))
+    breaker_close(store->breaker, BACKEND_REDIS);
+}
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+static enum store_create admit(struct store *store, struct call *call,
+                               struct live_admission *admission) {
+  const struct live_limits limits = {.max_concurrent = store->config->max_concurrent,
+                                     .max_cps = store->config->max_cps};
+  switch (live_admit(store->redis, call, &limits, admission)) {
+  case LIVE_ADMITTED:
+    return STORE_CREATED;
+  case LIVE_TOO_MANY_CONCURRENT:
+    return STORE_TOO_MANY_CONCURRENT;
+  case LIVE_TOO_MANY_A_SECOND:
+    return STORE_TOO_MANY_A_SECOND;
+  case LIVE_NOT_WHOLE:
+    return STORE_REBUILDING;
+  case LIVE_UNKNOWN:
+    break;
+  }
+  blame_redis(store);
+  return STORE_UNKNOWN;
+}
+
+enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms) {
+  /* Ask for the record first: without it an admission would only have to be taken back. */
+  if (!postgres_usable(store) || !redis_usable(store))
+    return STORE_UNAVAILABLE;
+  struct live_admission admission = {0};
+  enum store_create admitted = admit(store, call, &admission);
+  *retry_ms = admission.retry_ms;
+  if (admitted != STORE_CREATED)
+    return admitted;
+  int64_t deadline_ms = clock_monotonic_ms() + RECORD_INSERT_MS;
+  switch (record_insert(store->pg, call, admission.epoch, store->stripe, deadline_ms)) {
+  case RECORD_STORED:
+    return STORE_CREATED;
+  case RECORD_REFUSED:
+    blame_postgres(store, deadline_ms);
+    live_release(store->redis, call);
+    return STORE_UNAVAILABLE;
+  case RECORD_UNKNOWN:
+    break;
+  }
+  blame_postgres(store, deadline_ms);
+  return STORE_UNKNOWN;
+}
+
+enum store_find store_find(struct store *store, const char *id, struct call *call,
+                           struct store_held *held) {
+  *held = (struct store_held){0};
+  if (redis_usable(store)) {
+    enum live_find found = live_find(store->redis, id, call, &held->reply);
+    if (found == LIVE_FOUND)
+      return STORE_FOUND;
+    if (found == LIVE_DOWN)
+      blame_redis(store);
+  }
+  if (!postgres_usable(store))
+    return STORE_DOWN;
+  int64_t deadline_ms = clock_monotonic_ms() + RECORD_READ_MS;
+  if (record_find(store->pg, id, deadline_ms, call, &held->result) == PG_DONE)
+    return held->result ? STORE_FOUND : STORE_ABSENT;
+  blame_postgres(store, deadline_ms);
+  return STORE_DOWN;
+}
+
+void store_held_done(struct store_held *held) {
+  if (held->reply)
+    freeReplyObject(held->reply);
+  PQclear(held->result);
+  *held = (struct store_held){0};
+}
+
+bool store_metrics(struct store *store, const struct keyring *ring, struct record_metrics *metrics,
+                   long long *current_cps) {
+  *current_cps = -1;
+  if (redis_usable(store) && (*current_cps = live_admitted(store->redis, ring)) < 0)
+    blame_redis(store);
+  if (*current_cps < 0)
+    *current_cps = 0;
+  if (!postgres_usable(store))
+    return false;
+  int64_t deadline_ms = clock_monotonic_ms() + RECORD_READ_MS;
+  if (record_metrics(store->pg, deadline_ms, metrics) == PG_DONE)
+    return true;
+  blame_postgres(store, deadline_ms);
+  return false;
+}
+
+struct store_health store_health(struct store *store) {
+  struct store_health health = {0};
+  bool down = true;
+  health.postgres = postgres_usable(store) && ping_postgres(store);
+  if (redis_usable(store))
+    health.whole = live_is_whole(store->redis, &down);
+  health.redis = !down;
+  return health;
+}

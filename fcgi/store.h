@@ -1,0 +1,56 @@
+#pragma once
+
+#include "common/call.h"
+#include "common/keyring.h"
+#include "common/live.h"
+#include "common/record.h"
+#include "fcgi/breaker.h"
+
+/*
+ * The responder's two databases, each used only while the pool's breaker trusts it. All functions
+ * block, but none longer than its deadline.
+ */
+struct store;
+
+/* `breaker` and `config` must outlive it. `prepare`: see pg_new(). */
+struct store *store_new(const struct config *config, struct breaker *breaker, bool prepare);
+void store_free(struct store *store);
+
+enum store_create {
+  STORE_CREATED,
+  STORE_TOO_MANY_CONCURRENT,
+  STORE_TOO_MANY_A_SECOND,
+  STORE_REBUILDING,  /* Redis lost its picture; it is being rebuilt */
+  STORE_UNAVAILABLE, /* certainly nothing was created */
+  STORE_UNKNOWN,     /* it may have been created */
+};
+
+/* Admits and stores a call (times are filled in). `*retry_ms`: see struct live_admission. */
+enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms);
+
+enum store_find { STORE_FOUND, STORE_ABSENT, STORE_DOWN };
+
+/* Finds a call, in Redis if it is live there, else in PostgreSQL. It points into `*held`. */
+struct store_held {
+  redisReply *reply;
+  PGresult *result;
+};
+enum store_find store_find(struct store *store, const char *id, struct call *call,
+                           struct store_held *held);
+void store_held_done(struct store_held *held);
+
+/* The counters, and the calls admitted in the last second (0 while Redis is away: then nothing can
+ * be admitted). False when PostgreSQL does not answer. */
+bool store_metrics(struct store *store, const struct keyring *ring, struct record_metrics *metrics,
+                   long long *current_cps);
+
+struct store_health {
+  bool postgres, redis, whole; /* whole: Redis holds all that is live */
+};
+struct store_health store_health(struct store *store);
+
+/* Between requests: connects what is not connected, and probes what hangs when it is this process's
+ * turn. */
+void store_tend(struct store *store);
+/* True while something hangs, so that store_tend() should be called about once a second. */
+bool store_needs_tending(const struct store *store);
