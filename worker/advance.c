@@ -1,0 +1,128 @@
+/* Jobs of the kind "advance": calls leave one state and enter the next. */
+
+#include "worker/worker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The lifecycle table as the three arrays that calls_advance.sql takes; made once. */
+static const char *const *lifecycle_arrays(void) {
+  static struct buf outcomes, seqs, statuses;
+  static const char *arrays[3];
+  if (arrays[0])
+    return arrays;
+  for (int o = 0; o < OUTCOME__MAX; o++)
+    for (int seq = 1; seq <= LIFECYCLE_STATES; seq++) {
+      char open = o == 0 && seq == 1 ? '{' : ',';
+      buf_printf(&outcomes, "%c%s", open, lifecycle_outcome_name((enum call_outcome)o));
+      buf_printf(&seqs, "%c%d", open, seq);
+      buf_printf(&statuses, "%c%s", open,
+                 lifecycle_status_name(lifecycle_status((enum call_outcome)o, seq)));
+    }
+  struct buf *const all[] = {&outcomes, &seqs, &statuses};
+  for (int i = 0; i < 3; i++) {
+    buf_chr(all[i], '}');
+    arrays[i] = buf_text(all[i]);
+  }
+  return arrays;
+}
+
+static void log_moved(const struct call *call) {
+  enum call_outcome outcome = call->script.outcome;
+  const char *to = lifecycle_status_name(call_status(call));
+  const char *from = lifecycle_status_name(lifecycle_status(outcome, call->seq - 1));
+  log_info("call.advance", "id=%s seq=%d msg=\"Call %s: %s -> %s\"", call->id, call->seq, call->id,
+           from, to);
+  if (call->seq == LIFECYCLE_STATES)
+    log_info("upload.enqueue",
+             "id=%s job=%" PRId64 " msg=\"Enqueued recording upload job for call: %s\"", call->id,
+             call->upload_job, call->id);
+}
+
+/* Moves the calls of these jobs, and queues what Redis has to know. `seen[i]` is set for every job
+ * whose call has a row. False when the record did not answer. */
+static bool move(struct worker *w, const struct live_claim *claim, const struct job *jobs,
+                 int count, bool *seen) {
+  cleanup_buf struct buf ids = {0};
+  cleanup_buf struct buf seqs = {0};
+  poll_job_arrays(jobs, count, &ids, &seqs);
+  char now[24], stripe[12], last[12];
+  snprintf(now, sizeof(now), "%" PRId64, claim->wall_ms);
+  snprintf(stripe, sizeof(stripe), "%d", w->stripe);
+  snprintf(last, sizeof(last), "%d", LIFECYCLE_STATES);
+  const char *const *lifecycle = lifecycle_arrays();
+  const char *const values[] = {buf_text(&ids), buf_text(&seqs), now,          stripe,
+                                lifecycle[0],   lifecycle[1],    lifecycle[2], last};
+  cleanup_pgresult PGresult *r = NULL;
+  if (pg_exec(w->pg, "calls_advance", ARRAY_LEN(values), values,
+              clock_monotonic_ms() + RECORD_BATCH_MS, &r) != PG_DONE)
+    return false;
+  const int moved_column = PQnfields(r) - 1;
+  for (int row = 0; row < PQntuples(r); row++) {
+    struct call call;
+    const struct job *job;
+    if (!record_read(r, row, &call) || !(job = poll_job_of(jobs, count, call.id)))
+      continue;
+    seen[job - jobs] = true;
+    if (pg_bool(r, row, moved_column))
+      log_moved(&call);
+    live_settle_queue(w->redis, job->text, &call);
+    w->queued++;
+  }
+  return true;
+}
+
+/*
+ * A job without a row: the responder died between the admission and the insert, or does not know
+ * whether the insert came through. Then the call is inserted from its live record. True when it
+ * has a row now.
+ */
+static bool insert_missing(struct worker *w, const struct live_claim *claim,
+                           const struct job *job) {
+  struct call call;
+  cleanup_reply redisReply *reply = NULL;
+  enum live_find found = live_find(w->redis, job->id, &call, &reply);
+  if (found == LIVE_DOWN)
+    return false;
+  if (found == LIVE_ABSENT || call.seq != 1 || job->n != 1) {
+    log_warn("call.gone", "id=%s msg=\"a job without a call was dropped\"", job->id);
+    live_drop_queue(w->redis, job, found == LIVE_FOUND ? &call : NULL);
+    w->queued++;
+    return false;
+  }
+  enum record_insert inserted =
+      record_insert(w->pg, &call, claim->epoch, w->stripe, clock_monotonic_ms() + RECORD_INSERT_MS);
+  if (inserted == RECORD_STORED) {
+    log_warn("call.recovered", "id=%s msg=\"inserted from its live record\"", job->id);
+    return true;
+  }
+  poll_give_back(w, job, 1);
+  return false;
+}
+
+void advance_run(struct worker *w, const struct live_claim *claim, const struct job *jobs,
+                 int count) {
+  cleanup_free bool *seen = calloc((size_t)count, sizeof(*seen));
+  cleanup_free struct job *again = calloc((size_t)count, sizeof(*again));
+  if (!seen || !again)
+    log_oom();
+  if (!move(w, claim, jobs, count, seen)) {
+    poll_give_back(w, jobs, count);
+    return;
+  }
+  int missing = 0, repaired = 0;
+  for (int i = 0; i < count; i++)
+    missing += !seen[i];
+  if (!missing || !worker_drain(w)) /* reading comes in order behind what is queued */
+    return;
+  for (int i = 0; i < count && !worker_stopping(); i++)
+    if (!seen[i] && insert_missing(w, claim, &jobs[i]))
+      again[repaired++] = jobs[i];
+  if (repaired && !move(w, claim, again, repaired, seen))
+    poll_give_back(w, again, repaired);
+}

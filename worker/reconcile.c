@@ -1,0 +1,92 @@
+/*
+ * Rebuilds the picture of the live calls in Redis from the record, after Redis lost it (restarted,
+ * flushed, failed over to a replica that lagged). Nothing is admitted meanwhile.
+ *
+ *   1. One worker at a time: a lock in PostgreSQL.
+ *   2. A token in Redis: if that is lost as well before the end, all begins anew.
+ *   3. A barrier in PostgreSQL: every insert admitted under the old picture has landed, or is
+ *      refused from now on because its epoch is over. So no call can exist beside the new picture.
+ *   4. Every open row is put in.
+ *   5. The limits' window of one second is over since the token: the windows may begin empty.
+ *   6. The marker, with the new epoch.
+ */
+
+#include "worker/worker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PAGE = 1000, STEP_MS = 5000, WINDOW_MS = 1050 };
+
+static bool exec_simple(struct worker *w, const char *statement, PGresult **result) {
+  return pg_exec(w->pg, statement, 0, NULL, clock_monotonic_ms() + STEP_MS, result) == PG_DONE;
+}
+
+static bool begin_epoch(struct worker *w, int64_t *epoch) {
+  cleanup_pgresult PGresult *begun = NULL;
+  if (!exec_simple(w, "picture_begin", &begun))
+    return false;
+  *epoch = pg_i64(begun, 0, 0);
+  return true;
+}
+
+/* Puts all open rows in; -1 when a database did not answer. */
+static long restore_all(struct worker *w) {
+  char after[ID_SIZE] = "00000000-0000-0000-0000-000000000000", most[12];
+  snprintf(most, sizeof(most), "%d", PAGE);
+  for (long total = 0;;) {
+    cleanup_pgresult PGresult *r = NULL;
+    const char *const values[] = {after, most};
+    if (pg_exec(w->pg, "calls_open", 2, values, clock_monotonic_ms() + STEP_MS, &r) != PG_DONE)
+      return -1;
+    struct call call;
+    for (int row = 0; row < PQntuples(r); row++) {
+      if (!record_read(r, row, &call)) {
+        log_error("call.unreadable", "row=%d", row);
+        continue;
+      }
+      memcpy(after, call.id, ID_SIZE);
+      w->queued += live_restore_queue(w->redis, &call);
+    }
+    total += w->queued;
+    if (!worker_drain(w))
+      return -1;
+    if (PQntuples(r) < PAGE)
+      return total;
+  }
+}
+
+static bool rebuild(struct worker *w) {
+  char token[24];
+  int64_t epoch, began_ms = clock_monotonic_ms();
+  snprintf(token, sizeof(token), "%08x%08x", arc4random(), arc4random());
+  if (!live_rebuild_begin(w->redis, token) || !begin_epoch(w, &epoch))
+    return false;
+  long calls = restore_all(w);
+  while (calls >= 0 && clock_monotonic_ms() - began_ms < WINDOW_MS && !worker_stopping())
+    worker_sleep(20);
+  if (calls < 0 || worker_stopping() || !live_rebuild_end(w->redis, token, epoch))
+    return false;
+  log_info("picture.rebuilt", "epoch=%" PRId64 " open_calls=%ld ms=%" PRId64, epoch, calls,
+           clock_monotonic_ms() - began_ms);
+  return true;
+}
+
+bool reconcile_run(struct worker *w) {
+  cleanup_pgresult PGresult *locked = NULL;
+  cleanup_pgresult PGresult *unlocked = NULL;
+  if (!exec_simple(w, "rebuild_lock", &locked) || !pg_bool(locked, 0, 0))
+    return false;
+  log_warn("picture.lost", "msg=\"rebuilding what is live from the record\"");
+  bool done = rebuild(w);
+  if (!done || !exec_simple(w, "rebuild_unlock", &unlocked))
+    pg_disconnect(w->pg); /* gives the lock back, whatever state it is in */
+  if (!done)
+    log_warn("picture.unfinished", "msg=\"the rebuild did not finish; trying again\"");
+  return done;
+}

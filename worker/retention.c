@@ -1,0 +1,27 @@
+/* Retention: calls that were finished long ago are removed, a few at a time. */
+
+#include "worker/worker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <stdio.h>
+
+enum { STEP_ROWS = 500, PAUSE_MS = 60000, SHORT_PAUSE_MS = 500, DEADLINE_MS = 3000 };
+
+void retention_run(struct worker *w) {
+  static int64_t next_ms;
+  if (w->config->retention_days == 0 || clock_monotonic_ms() < next_ms)
+    return;
+  char days[12], most[12];
+  snprintf(days, sizeof(days), "%ld", w->config->retention_days);
+  snprintf(most, sizeof(most), "%d", STEP_ROWS);
+  const char *const values[] = {days, most};
+  cleanup_pgresult PGresult *r = NULL;
+  int removed = 0;
+  if (pg_exec(w->pg, "calls_retire", 2, values, clock_monotonic_ms() + DEADLINE_MS, &r) == PG_DONE)
+    removed = pg_i32(r, 0, 0);
+  if (removed)
+    log_info("calls.retire", "removed=%d", removed);
+  next_ms = clock_monotonic_ms() + (removed == STEP_ROWS ? SHORT_PAUSE_MS : PAUSE_MS);
+}

@@ -1,0 +1,122 @@
+/*
+ * Uploads of recordings: the mock of a slow store. An attempt is two jobs, its start and its end,
+ * so that thousands are under way at once and occupy nobody.
+ */
+
+#include "worker/worker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void upload_start(struct worker *w, const struct live_claim *claim, const struct job *jobs,
+                  int count) {
+  for (int i = 0; i < count; i++) {
+    const struct job *start = &jobs[i];
+    log_info("upload.start",
+             "id=%s job=%" PRId64 " attempt=%d msg=\"[Job %" PRId64
+             "] Processing recording upload for call: %s\"",
+             start->id, start->number, start->n + 1, start->number, start->id);
+    log_info("upload.send",
+             "id=%s job=%" PRId64 " msg=\"[Job %" PRId64 "] Uploading recording to S3...\"",
+             start->id, start->number, start->number);
+    struct job finish = *start;
+    finish.kind = JOB_FINISH;
+    job_format(&finish);
+    live_requeue_queue(w->redis, start->text, &finish, start->length_ms);
+  }
+  w->queued += count;
+}
+
+static void log_ended(const struct call *call, int64_t now_ms) {
+  int64_t job = call->upload_job;
+  if (call->upload == UPLOAD_COMPLETED) {
+    log_info("upload.sent", "id=%s job=%" PRId64 " msg=\"Mock upload completed for call %s\"",
+             call->id, job, call->id);
+    log_info("upload.record",
+             "id=%s job=%" PRId64 " msg=\"[Job %" PRId64 "] Updating call record with URL\"",
+             call->id, job, job);
+    log_info("upload.done",
+             "id=%s job=%" PRId64 " msg=\"[Job %" PRId64 "] Recording upload completed\"", call->id,
+             job, job);
+  } else if (call->upload == UPLOAD_FAILED) {
+    log_error("upload.failed",
+              "id=%s job=%" PRId64 " attempts=%d msg=\"[Job %" PRId64
+              "] Recording upload failed; given up\"",
+              call->id, job, call->upload_attempts, job);
+  } else {
+    log_warn("upload.retry",
+             "id=%s job=%" PRId64 " attempt=%d msg=\"[Job %" PRId64
+             "] Upload attempt failed; next in %.1f s\"",
+             call->id, job, call->upload_attempts, job, (double)(call->retry_ms - now_ms) / 1000.0);
+  }
+}
+
+static void settle(struct worker *w, const struct live_claim *claim, const struct job *done,
+                   const struct call *call) {
+  struct job next;
+  int64_t began_ms, length_ms;
+  if (job_next(call, &next, &began_ms, &length_ms)) {
+    int64_t delay_ms = began_ms + length_ms - claim->wall_ms;
+    live_requeue_queue(w->redis, done->text, &next, delay_ms > 0 ? delay_ms : 0);
+  } else {
+    live_settle_queue(w->redis, done->text, call);
+  }
+  w->queued++;
+}
+
+static bool finish(struct worker *w, const struct live_claim *claim, const struct job *jobs,
+                   int count, bool *seen) {
+  cleanup_buf struct buf ids = {0};
+  cleanup_buf struct buf attempts = {0};
+  cleanup_buf struct buf backoffs = {0};
+  poll_job_arrays(jobs, count, &ids, &attempts);
+  for (int i = 1; i <= UPLOAD_ATTEMPTS; i++)
+    buf_printf(&backoffs, "%c%" PRId64, i == 1 ? '{' : ',',
+               lifecycle_backoff_ms(i, w->config->time_scale));
+  buf_chr(&backoffs, '}');
+  char now[24], stripe[12], round[12], url[160];
+  snprintf(now, sizeof(now), "%" PRId64, claim->wall_ms);
+  snprintf(stripe, sizeof(stripe), "%d", w->stripe);
+  snprintf(round, sizeof(round), "%d", UPLOAD_ATTEMPTS);
+  snprintf(url, sizeof(url), "https://%s.s3.%s.amazonaws.com/recordings/", w->config->s3_bucket,
+           w->config->aws_region);
+  const char *const values[] = {buf_text(&ids), buf_text(&attempts), now, stripe,
+                                round,          buf_text(&backoffs), url};
+  cleanup_pgresult PGresult *r = NULL;
+  if (pg_exec(w->pg, "uploads_finish", ARRAY_LEN(values), values,
+              clock_monotonic_ms() + RECORD_BATCH_MS, &r) != PG_DONE)
+    return false;
+  const int moved_column = PQnfields(r) - 1;
+  for (int row = 0; row < PQntuples(r); row++) {
+    struct call call;
+    const struct job *job;
+    if (!record_read(r, row, &call) || !(job = poll_job_of(jobs, count, call.id)))
+      continue;
+    seen[job - jobs] = true;
+    if (pg_bool(r, row, moved_column))
+      log_ended(&call, claim->wall_ms);
+    settle(w, claim, job, &call);
+  }
+  return true;
+}
+
+void upload_finish(struct worker *w, const struct live_claim *claim, const struct job *jobs,
+                   int count) {
+  cleanup_free bool *seen = calloc((size_t)count, sizeof(*seen));
+  if (!seen)
+    log_oom();
+  if (!finish(w, claim, jobs, count, seen)) {
+    poll_give_back(w, jobs, count);
+    return;
+  }
+  for (int i = 0; i < count; i++)
+    if (!seen[i]) { /* the row was removed by hand */
+      live_drop_queue(w->redis, &jobs[i], NULL);
+      w->queued++;
+    }
+}
