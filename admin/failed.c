@@ -1,0 +1,92 @@
+/*
+ * `mcs-admin failed`: the uploads that were given up; with --retry they are opened again, in the
+ * record first, then as jobs.
+ */
+
+#include "admin/commands.h"
+
+#include "common/clock.h"
+#include "common/live.h"
+#include "common/log.h"
+#include "common/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PAGE = 500, DEADLINE_MS = 5000 };
+
+static const char *const statements[] = {"calls_failed", "uploads_retry", NULL};
+
+static int fault(const char *what) {
+  fprintf(stderr, "mcs: %s\n", what);
+  return 1;
+}
+
+static void print_row(const struct call *call) {
+  char iso[CLOCK_ISO_SIZE];
+  clock_iso(call->updated_ms, iso);
+  printf("%s  job %lld  %d attempts  given up %s\n", call->id, (long long)call->upload_job,
+         call->upload_attempts, iso);
+}
+
+/* Opens the uploads of one page again, and queues their jobs. Those that Redis did not take wait in
+ * the record for the next rebuild of the picture. */
+static bool retry_page(struct pg *pg, struct redis *redis, const char *ids) {
+  cleanup_pgresult PGresult *r = NULL;
+  char stripe[12];
+  snprintf(stripe, sizeof(stripe), "%d", record_stripe());
+  const char *const values[] = {ids, stripe};
+  int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
+  if (pg_exec(pg, "uploads_retry", 2, values, deadline, &r) != PG_DONE)
+    return false;
+  int queued = 0;
+  struct call call;
+  if (!redis_connect(redis))
+    return false;
+  for (int row = 0; row < PQntuples(r); row++)
+    if (record_read(r, row, &call))
+      queued += live_restore_queue(redis, &call);
+  return live_drain(redis, queued);
+}
+
+static int each_page(struct pg *pg, struct redis *redis, bool retry) {
+  char after[ID_SIZE] = "00000000-0000-0000-0000-000000000000", most[12];
+  snprintf(most, sizeof(most), "%d", PAGE);
+  for (long total = 0;;) {
+    cleanup_pgresult PGresult *r = NULL;
+    const char *const values[] = {after, most};
+    if (pg_exec(pg, "calls_failed", 2, values, clock_monotonic_ms() + DEADLINE_MS, &r) != PG_DONE)
+      return fault("PostgreSQL did not answer");
+    cleanup_buf struct buf ids = {0};
+    struct call call;
+    for (int row = 0; row < PQntuples(r); row++) {
+      if (!record_read(r, row, &call))
+        continue;
+      print_row(&call);
+      buf_printf(&ids, "%c%s", ids.len ? ',' : '{', call.id);
+      memcpy(after, call.id, ID_SIZE);
+      total++;
+    }
+    buf_chr(&ids, '}');
+    if (retry && PQntuples(r) && !retry_page(pg, redis, buf_text(&ids)))
+      return fault("not all could be queued; they will be when the worker rebuilds the picture");
+    if (PQntuples(r) < PAGE) {
+      printf("%ld failed upload%s%s\n", total, total == 1 ? "" : "s",
+             retry && total ? ", now tried again" : "");
+      return 0;
+    }
+  }
+}
+
+int command_failed(const struct config *config, int argc, char **argv) {
+  bool retry = argc == 2 && strcmp(argv[1], "--retry") == 0;
+  if (argc > 1 && !retry)
+    return fault("usage: failed [--retry]");
+  struct pg *pg = pg_new(config, "mcs-admin", statements, false);
+  struct redis *redis = redis_new(config);
+  int status = retry && !redis_connect(redis) ? fault("Redis does not answer; nothing was changed")
+                                              : each_page(pg, redis, retry);
+  redis_free(redis);
+  pg_free(pg);
+  return status;
+}

@@ -1,0 +1,56 @@
+/* mcs-admin: what an administrator does now and then, a command each. */
+
+#include "admin/commands.h"
+
+#include "common/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+  const char *name;
+  const char *usage;
+  int (*run)(const struct config *config, int argc, char **argv);
+} commands[] = {
+    {.name = "config",
+     .usage = "[--shell|--env-example|--markdown]  check the settings, print them or their table",
+     .run = command_config},
+    {.name = "migrate",
+     .usage = "                                    create or update the database's tables",
+     .run = command_migrate},
+    {.name = "failed",
+     .usage =
+         "[--retry]                           list the uploads that were given up, or retry them",
+     .run = command_failed},
+};
+
+static int usage(FILE *out) {
+  fputs("usage: mcs-admin COMMAND\n\n", out);
+  for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+    fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].usage);
+  fputs("\nIt is configured by environment variables:\n", out);
+  config_print_help(out);
+  return out == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "--help") == 0)
+    return usage(stdout);
+  if (argc > 1 && strcmp(argv[1], "--version") == 0)
+    return printf("mcs-admin %s\n", MCS_VERSION) < 0;
+  for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
+    if (strcmp(argv[1], commands[i].name) != 0)
+      continue;
+    struct config config;
+    char fault[CONFIG_FAULT_SIZE];
+    log_init("admin", LOG_WARN);
+    int status = 2;
+    if (config_load(&config, fault))
+      status = commands[i].run(&config, argc - 1, argv + 1);
+    else
+      fprintf(stderr, "mcs: %s\n", fault);
+    config_done(&config);
+    return status;
+  }
+  return usage(stderr);
+}
