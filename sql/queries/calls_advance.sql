@@ -4,7 +4,8 @@
 --   $8 the seq of the last state
 -- Returns, for every id that has a row, the row as it now stands (see calls_find.sql; metadata is
 -- left out) and whether this statement moved it. Rows are locked in the order of their ids and the
--- metrics stripe last, so two workers never wait for each other in a circle.
+-- metrics stripe last, so two workers never wait for each other in a circle. `locked` has the rows
+-- as they are once locked; conditions on `c` itself would only invite a plan by another index.
 WITH job AS (
   SELECT * FROM unnest($1::uuid[], $2::integer[]) AS t (id, seq)
 ), step AS (
@@ -23,7 +24,7 @@ WITH job AS (
          upload_status = CASE WHEN step.seq = $8::integer THEN 'PENDING' ELSE 'WAITING' END,
          upload_job = CASE WHEN step.seq = $8::integer THEN nextval('upload_jobs') END
     FROM locked JOIN step ON step.outcome = locked.outcome AND step.seq = locked.seq + 1
-   WHERE c.id = locked.id AND locked.seq = locked.job_seq AND c.upload_status = 'WAITING'
+   WHERE c.id = locked.id AND locked.seq = locked.job_seq AND locked.upload_status = 'WAITING'
   RETURNING c.*
 ), ended AS (
   SELECT count(*) AS n FROM moved WHERE upload_status = 'PENDING'

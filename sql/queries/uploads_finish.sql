@@ -30,7 +30,7 @@ WITH job AS (
          updated_at = CASE WHEN v.status = 'PENDING' THEN c.updated_at ELSE v.now END,
          seq = c.seq + (v.status <> 'PENDING')::integer
     FROM verdict v
-   WHERE c.id = v.id AND c.upload_status = 'PENDING'
+   WHERE c.id = v.id
   RETURNING c.*
 ), tally AS (
   SELECT count(*) FILTER (WHERE upload_status = 'COMPLETED') AS completed,

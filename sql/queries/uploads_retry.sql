@@ -10,7 +10,7 @@ WITH locked AS (
   UPDATE calls c
      SET upload_status = 'PENDING', upload_retry_at = NULL
     FROM locked
-   WHERE c.id = locked.id AND c.upload_status = 'FAILED'
+   WHERE c.id = locked.id
   RETURNING c.*
 ), tally AS (
   SELECT count(*) AS n FROM moved
