@@ -77,6 +77,8 @@ $(B)/tests/%: tests/unit/%.c tests/unit/test.h $(B)/libcommon.a Makefile
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(B)/libcommon.a $(UNIT_LIBS) $(LDLIBS)
 $(B)/tests/test_frame: $(B)/wsd/frame.o
 $(B)/tests/test_handshake: $(B)/wsd/handshake.o
+$(B)/tests/test_hub: $(B)/wsd/hub.o $(B)/wsd/frame.o
+$(B)/tests/test_hub: UNIT_LIBS := -lev
 $(B)/tests/test_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
 $(B)/tests/test_inlet: UNIT_LIBS := -lwslay
 unit: $(UNIT:%=$(B)/tests/%) ## Build the unit tests

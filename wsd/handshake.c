@@ -1,0 +1,279 @@
+/* Reads the one request of a connection, checks it, and writes the answer. */
+
+#include "wsd/handshake.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <nettle/base64.h>
+#include <nettle/sha1.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+/* A piece of the head; not NUL-terminated. */
+struct slice {
+  const char *at;
+  size_t len;
+};
+
+/* What the header lines say, as far as it matters. */
+struct headers {
+  bool upgrade_websocket;  /* Upgrade: websocket */
+  bool connection_upgrade; /* Connection: upgrade */
+  bool has_body;
+  struct slice key, version;
+  int keys, versions; /* how often each was there */
+};
+
+enum { KEY_TEXT_LEN = 24, KEY_LEN = 16 };
+
+static const struct answer {
+  enum handshake_status status;
+  const char *reason, *message, *headers;
+} answers[] = {
+    {HANDSHAKE_BAD, "Bad Request", "Malformed WebSocket handshake", ""},
+    {HANDSHAKE_NOT_FOUND, "Not Found", "Not found", ""},
+    {HANDSHAKE_METHOD, "Method Not Allowed", "Method not allowed", "Allow: GET\r\n"},
+    {HANDSHAKE_NO_UPGRADE, "Upgrade Required", "This is a WebSocket; connect with version 13",
+     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"},
+    {HANDSHAKE_TOO_LARGE, "Request Header Fields Too Large", "Request head too large", ""},
+    {HANDSHAKE_UNAVAILABLE, "Service Unavailable", "Service temporarily unavailable",
+     "Retry-After: 1\r\n"},
+};
+
+static struct slice trim(struct slice s) {
+  while (s.len && (*s.at == ' ' || *s.at == '\t'))
+    s.at++, s.len--;
+  while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
+    s.len--;
+  return s;
+}
+
+/* Cuts what stands before the first `separator` (or everything) off the front of `rest`. */
+static struct slice cut(struct slice *rest, char separator) {
+  const char *found = memchr(rest->at, separator, rest->len);
+  struct slice front = {rest->at, found ? (size_t)(found - rest->at) : rest->len};
+  size_t gone = front.len + (found ? 1 : 0);
+  rest->at += gone;
+  rest->len -= gone;
+  return front;
+}
+
+static bool is(struct slice s, const char *text) {
+  return s.len == strlen(text) && memcmp(s.at, text, s.len) == 0;
+}
+
+static bool is_nocase(struct slice s, const char *text) {
+  return s.len == strlen(text) && strncasecmp(s.at, text, s.len) == 0;
+}
+
+static bool list_has(struct slice list, const char *token) {
+  while (list.len)
+    if (is_nocase(trim(cut(&list, ',')), token))
+      return true;
+  return false;
+}
+
+static bool is_token(struct slice s) {
+  for (size_t i = 0; i < s.len; i++)
+    if (!isalnum((unsigned char)s.at[i]) && !memchr("!#$%&'*+-.^_`|~", s.at[i], 15))
+      return false;
+  return s.len > 0;
+}
+
+static bool has_control(struct slice s) {
+  for (size_t i = 0; i < s.len; i++)
+    if (((unsigned char)s.at[i] < 0x20 && s.at[i] != '\t') || s.at[i] == 0x7f)
+      return true;
+  return false;
+}
+
+/* --- the request line ------------------------------------------------------------------------- */
+
+/* Makes an origin-form of "http://host/path?query". */
+static struct slice without_authority(struct slice target) {
+  static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
+  for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+    size_t len = strlen(schemes[i]);
+    if (target.len < len || strncasecmp(target.at, schemes[i], len) != 0)
+      continue;
+    const char *slash = memchr(target.at + len, '/', target.len - len);
+    if (!slash)
+      return (struct slice){"/", 1};
+    return (struct slice){slash, target.len - (size_t)(slash - target.at)};
+  }
+  return target;
+}
+
+static bool path_matches(struct slice path, const char *base_path) {
+  size_t base_len = strlen(base_path);
+  return path.len > base_len && memcmp(path.at, base_path, base_len) == 0 &&
+         is((struct slice){path.at + base_len, path.len - base_len}, "/ws");
+}
+
+static void find_call_id(struct slice query, char out[HANDSHAKE_CALL_ID_SIZE]) {
+  while (query.len) {
+    struct slice value = cut(&query, '&');
+    struct slice name = cut(&value, '=');
+    if (!is(name, "call_id"))
+      continue;
+    size_t len = value.len < HANDSHAKE_CALL_ID_SIZE ? value.len : HANDSHAKE_CALL_ID_SIZE - 1;
+    memcpy(out, value.at, len);
+    out[len] = '\0';
+    return;
+  }
+}
+
+static enum handshake_status check_request_line(struct handshake *h, struct slice line,
+                                                const char *base_path) {
+  struct slice method = cut(&line, ' '), target = cut(&line, ' ');
+  if (!is_token(method) || !target.len || has_control(target) ||
+      memchr(target.at, '\t', target.len))
+    return HANDSHAKE_BAD;
+  if (!is(line, "HTTP/1.1") && !is(line, "HTTP/1.0"))
+    return HANDSHAKE_BAD;
+  h->is_head = is(method, "HEAD");
+  struct slice query = without_authority(target);
+  if (!path_matches(cut(&query, '?'), base_path))
+    return HANDSHAKE_NOT_FOUND;
+  if (!is(method, "GET"))
+    return HANDSHAKE_METHOD;
+  find_call_id(query, h->call_id);
+  return is(line, "HTTP/1.1") ? HANDSHAKE_UPGRADE : HANDSHAKE_NO_UPGRADE;
+}
+
+/* --- the header lines ------------------------------------------------------------------------- */
+
+static void note_header(struct headers *headers, struct slice name, struct slice value) {
+  if (is_nocase(name, "Upgrade")) {
+    headers->upgrade_websocket |= list_has(value, "websocket");
+  } else if (is_nocase(name, "Connection")) {
+    headers->connection_upgrade |= list_has(value, "upgrade");
+  } else if (is_nocase(name, "Sec-WebSocket-Key")) {
+    headers->key = value;
+    headers->keys++;
+  } else if (is_nocase(name, "Sec-WebSocket-Version")) {
+    headers->version = value;
+    headers->versions++;
+  } else if (is_nocase(name, "Content-Length")) {
+    headers->has_body |= !is(value, "0");
+  } else if (is_nocase(name, "Transfer-Encoding")) {
+    headers->has_body = true;
+  }
+}
+
+/* Cuts a line with its CRLF off; a CR or LF elsewhere stays in it and is refused as a control. */
+static struct slice next_line(struct slice *rest) {
+  const char *end = memmem(rest->at, rest->len, "\r\n", 2);
+  struct slice line = {rest->at, (size_t)(end - rest->at)};
+  rest->at = end + 2;
+  rest->len -= line.len + 2;
+  return line;
+}
+
+static bool read_headers(struct slice rest, struct headers *headers) {
+  for (;;) {
+    struct slice line = next_line(&rest);
+    if (!line.len)
+      return true;
+    struct slice name = cut(&line, ':');
+    if (!is_token(name) || line.at[-1] != ':' || has_control(line))
+      return false; /* also a continuation line, whose name would begin with a blank */
+    note_header(headers, name, trim(line));
+  }
+}
+
+/* The key must be the base64 of 16 bytes; writes what proves that we read it. */
+static bool answer_key(struct slice key, char accept[HANDSHAKE_ACCEPT_SIZE]) {
+  struct base64_decode_ctx decoder;
+  uint8_t bytes[BASE64_DECODE_LENGTH(KEY_TEXT_LEN)], digest[SHA1_DIGEST_SIZE];
+  size_t len = sizeof(bytes);
+  base64_decode_init(&decoder);
+  if (key.len != KEY_TEXT_LEN || !base64_decode_update(&decoder, &len, bytes, key.len, key.at) ||
+      !base64_decode_final(&decoder) || len != KEY_LEN)
+    return false;
+  static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  struct sha1_ctx sha1;
+  sha1_init(&sha1);
+  sha1_update(&sha1, key.len, (const uint8_t *)key.at);
+  sha1_update(&sha1, sizeof(guid) - 1, (const uint8_t *)guid);
+  sha1_digest(&sha1, sizeof(digest), digest);
+  static_assert(BASE64_ENCODE_RAW_LENGTH(SHA1_DIGEST_SIZE) == HANDSHAKE_ACCEPT_SIZE - 1, "size");
+  base64_encode_raw(accept, sizeof(digest), digest);
+  accept[HANDSHAKE_ACCEPT_SIZE - 1] = '\0';
+  return true;
+}
+
+static enum handshake_status check_head(struct handshake *h, const char *base_path) {
+  struct slice rest = {h->head.data, h->head.len};
+  struct headers headers = {0};
+  enum handshake_status status = check_request_line(h, next_line(&rest), base_path);
+  if (status == HANDSHAKE_BAD || !read_headers(rest, &headers))
+    return HANDSHAKE_BAD;
+  if (status != HANDSHAKE_UPGRADE)
+    return status;
+  if (!headers.upgrade_websocket || !headers.connection_upgrade || headers.versions != 1 ||
+      !is(headers.version, "13"))
+    return HANDSHAKE_NO_UPGRADE;
+  if (headers.has_body || headers.keys != 1 || !answer_key(headers.key, h->accept))
+    return HANDSHAKE_BAD;
+  return HANDSHAKE_UPGRADE;
+}
+
+/* --- the outside ------------------------------------------------------------------------------ */
+
+/* Appends at most up to the blank line; returns how many bytes that were. */
+static size_t append_head(struct buf *head, const char *data, size_t len) {
+  size_t before = head->len, from = before < 3 ? 0 : before - 3;
+  size_t room = HANDSHAKE_MAX - before;
+  buf_add(head, data, len < room ? len : room);
+  const char *end = memmem(head->data + from, head->len - from, "\r\n\r\n", 4);
+  if (end)
+    head->len = (size_t)(end + 4 - head->data);
+  return head->len - before;
+}
+
+size_t handshake_feed(struct handshake *h, const char *data, size_t len, const char *base_path) {
+  if (len == 0 || h->status != HANDSHAKE_UNFINISHED)
+    return 0;
+  size_t taken = append_head(&h->head, data, len);
+  if (h->head.len >= 4 && memcmp(h->head.data + h->head.len - 4, "\r\n\r\n", 4) == 0)
+    h->status = check_head(h, base_path);
+  else if (h->head.len == HANDSHAKE_MAX)
+    h->status = HANDSHAKE_TOO_LARGE;
+  if (h->status != HANDSHAKE_UNFINISHED)
+    buf_done(&h->head);
+  return taken;
+}
+
+void handshake_done(struct handshake *h) {
+  buf_done(&h->head);
+}
+
+void handshake_accept(struct buf *out, const struct handshake *h) {
+  buf_str(out,
+          "HTTP/1.1 101 Switching Protocols\r\n"
+          "Upgrade: websocket\r\n"
+          "Connection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: ");
+  buf_str(out, h->accept);
+  buf_str(out, "\r\n\r\n");
+}
+
+void handshake_refuse(struct buf *out, enum handshake_status status, const char *message,
+                      bool is_head) {
+  const struct answer *answer = answers;
+  while (answer->status != status) {
+    answer++;
+    assert(answer < answers + ARRAY_LEN(answers));
+  }
+  cleanup_buf struct buf body = {0};
+  buf_printf(&body, "{\"error\":\"%s\",\"message\":\"%s\"}", answer->reason,
+             message ? message : answer->message);
+  buf_printf(out,
+             "HTTP/1.1 %d %s\r\n%sContent-Type: application/json\r\nContent-Length: %zu\r\n"
+             "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+             (int)status, answer->reason, answer->headers, body.len);
+  if (!is_head)
+    buf_add(out, body.data, body.len);
+}

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The opening handshake of RFC 6455 section 4.2, and the plain HTTP answers to what is none. No I/O
+ * and no lookups: bytes in, a verdict out.
+ */
+
+enum { HANDSHAKE_MAX = 8192, HANDSHAKE_ACCEPT_SIZE = 29, HANDSHAKE_CALL_ID_SIZE = 64 };
+
+/* The verdicts are HTTP's status codes. */
+enum handshake_status {
+  HANDSHAKE_UNFINISHED = 0,
+  HANDSHAKE_UPGRADE = 101,
+  HANDSHAKE_BAD = 400,
+  HANDSHAKE_NOT_FOUND = 404,
+  HANDSHAKE_METHOD = 405,
+  HANDSHAKE_NO_UPGRADE = 426,
+  HANDSHAKE_TOO_LARGE = 431,
+  HANDSHAKE_UNAVAILABLE = 503,
+};
+
+/* Zeroed is ready for use. */
+struct handshake {
+  enum handshake_status status;
+  bool is_head;                         /* the answer to it has no body */
+  char accept[HANDSHAKE_ACCEPT_SIZE];   /* for an upgrade: Sec-WebSocket-Accept */
+  char call_id[HANDSHAKE_CALL_ID_SIZE]; /* as sent, cut to the size; "" when there was none */
+  struct buf head;                      /* the request so far */
+};
+
+/*
+ * Takes bytes in any portions until the request's head is complete and `status` tells the verdict:
+ * HANDSHAKE_UPGRADE or an error's code. Returns how many of the bytes belong to the head; what
+ * follows are frames. `base_path` is the configured one, "" for none.
+ */
+size_t handshake_feed(struct handshake *handshake, const char *data, size_t len,
+                      const char *base_path);
+/* Frees what the struct holds; it may be called twice. */
+void handshake_done(struct handshake *handshake);
+
+/* Appends the 101 that completes the handshake. */
+void handshake_accept(struct buf *out, const struct handshake *handshake);
+/* Appends the answer that refuses it with an error's status and a JSON body. `message` overrides
+ * the status's usual one; NULL keeps it. The connection is to be closed afterwards. */
+void handshake_refuse(struct buf *out, enum handshake_status status, const char *message,
+                      bool is_head);

@@ -1,0 +1,347 @@
+/* Topics, their watchers, and the delivery of news. Knows no sockets and no databases. */
+
+#include "wsd/hub.h"
+
+#include "common/log.h"
+#include "wsd/frame.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  BUCKETS_MIN = 64,
+  BACKLOG_MAX = 64,   /* older news than that before the newest are left out */
+  STALE_TRIES = 3,    /* lookups in a row whose answer may be older than what an event said */
+  RECHECK_PACE = 256, /* lookups started at a time */
+};
+static const double recheck_pause_s = 0.05;
+static const double recheck_retry_s = 1;
+
+struct topic {
+  struct topic *next; /* in its bucket */
+  struct watcher *watchers;
+  int seq;          /* of the newest news that anybody told us of */
+  uint32_t ticket;  /* of the lookup whose answer counts; 0 when there is none */
+  uint32_t checked; /* the hub's round in which it was last looked up */
+  uint8_t stale_tries;
+  uint8_t busy; /* how many of our functions hold it: do not free it */
+  char id[ID_SIZE];
+};
+
+struct hub {
+  struct ev_loop *loop;
+  struct hub_owner owner;
+  struct topic **buckets; /* a power of two of them */
+  size_t bucket_count, topic_count;
+  uint32_t seed;
+  uint32_t tickets;   /* the last one given out */
+  uint32_t round;     /* grows with each recheck */
+  size_t recheck_at;  /* the next bucket of the round under way */
+  bool recheck_again; /* some topic of this round could not be looked up */
+  ev_timer recheck_timer;
+  struct buf frames, text; /* scratch */
+};
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+static size_t bucket_of(const struct hub *hub, const char *id) {
+  uint32_t h = 2166136261u ^ hub->seed;
+  for (int i = 0; i < ID_SIZE - 1; i++)
+    h = (h ^ (uint8_t)id[i]) * 16777619u;
+  h ^= h >> 15;
+  return h & (hub->bucket_count - 1);
+}
+
+static struct topic *topic_find(const struct hub *hub, const char *id) {
+  struct topic *topic = hub->buckets[bucket_of(hub, id)];
+  while (topic && memcmp(topic->id, id, ID_SIZE) != 0)
+    topic = topic->next;
+  return topic;
+}
+
+static void set_buckets(struct hub *hub, size_t count) {
+  struct topic **old = hub->buckets;
+  size_t old_count = hub->bucket_count;
+  hub->buckets = calloc(count, sizeof(struct topic *));
+  if (!hub->buckets)
+    log_oom();
+  hub->bucket_count = count;
+  for (size_t i = 0; i < old_count; i++)
+    for (struct topic *topic = old[i], *next; topic; topic = next) {
+      next = topic->next;
+      struct topic **bucket = &hub->buckets[bucket_of(hub, topic->id)];
+      topic->next = *bucket;
+      *bucket = topic;
+    }
+  free(old);
+  hub->recheck_at = 0; /* those of the round that are done are known by their number */
+}
+
+static struct topic *topic_add(struct hub *hub, const char *id) {
+  if (hub->topic_count >= hub->bucket_count)
+    set_buckets(hub, hub->bucket_count * 2);
+  struct topic *topic = calloc(1, sizeof(*topic));
+  if (!topic)
+    log_oom();
+  memcpy(topic->id, id, ID_SIZE);
+  struct topic **bucket = &hub->buckets[bucket_of(hub, id)];
+  topic->next = *bucket;
+  *bucket = topic;
+  hub->topic_count++;
+  return topic;
+}
+
+/* Frees a topic that nobody watches or is being called for. */
+static void topic_settle(struct hub *hub, struct topic *topic) {
+  if (topic->watchers || topic->busy)
+    return;
+  struct topic **link = &hub->buckets[bucket_of(hub, topic->id)];
+  while (*link != topic)
+    link = &(*link)->next;
+  *link = topic->next;
+  free(topic);
+  hub->topic_count--;
+}
+
+/* --- delivery --------------------------------------------------------------------------------- */
+
+/* The number of the oldest news that one of the topic's watchers lacks. */
+static int oldest_missing(const struct topic *topic, int newest) {
+  int oldest = newest;
+  for (const struct watcher *w = topic->watchers; w; w = w->next)
+    if (w->seq && w->seq + 1 < oldest)
+      oldest = w->seq + 1;
+  return newest - oldest < BACKLOG_MAX ? oldest : newest - BACKLOG_MAX + 1;
+}
+
+/* Writes the frames of the news `from` … call->seq; starts[i] is where that of `from + i` begins.
+ */
+static void render(struct hub *hub, const struct call *call, int from, size_t *starts) {
+  buf_clear(&hub->frames);
+  for (int seq = from; seq <= call->seq; seq++) {
+    starts[seq - from] = hub->frames.len;
+    buf_clear(&hub->text);
+    call_message(&hub->text, call, seq);
+    frame_text(&hub->frames, hub->text.data, hub->text.len);
+  }
+  if (call_is_final(call))
+    frame_close(&hub->frames, CLOSE_NORMAL, "Call finished");
+}
+
+/* Gives every watcher what it lacks. A waiting one gets the present state only. Each watcher's
+ * share is the tail of one buffer, so all is rendered once and sent in one piece. */
+static void deliver(struct hub *hub, struct topic *topic, const struct call *call) {
+  size_t starts[BACKLOG_MAX] = {0};
+  int newest = call->seq, from = oldest_missing(topic, newest);
+  bool last = call_is_final(call);
+  render(hub, call, from, starts);
+  if (topic->seq < newest)
+    topic->seq = newest;
+  topic->busy++;
+  for (struct watcher *w = topic->watchers, *next; w; w = next) {
+    next = w->next;
+    if (w->seq >= newest)
+      continue;
+    bool first = w->seq == 0;
+    int want = first ? newest : w->seq + 1 > from ? w->seq + 1 : from;
+    size_t at = starts[want - from];
+    w->seq = newest;
+    hub->owner.on_news(w, hub->frames.data + at, hub->frames.len - at, first, last);
+  }
+  topic->busy--;
+}
+
+/* Refuses all watchers (`all`), or those that still wait for their first news. */
+static void refuse(struct hub *hub, struct topic *topic, enum hub_refusal why, bool all) {
+  topic->busy++;
+  for (struct watcher *w = topic->watchers, *next; w; w = next) {
+    next = w->next;
+    if (w->seq == 0)
+      hub->owner.on_refused(w, why);
+    else if (all)
+      hub->owner.on_refused(w, HUB_GONE);
+  }
+  topic->busy--;
+}
+
+/* The record cannot be read now: who waits is refused, who watches is looked after again later. */
+static void on_away(struct hub *hub, struct topic *topic) {
+  refuse(hub, topic, HUB_UNAVAILABLE, false);
+  topic->checked = hub->round - 1;
+  hub->recheck_again = true;
+  if (topic->watchers && !ev_is_active(&hub->recheck_timer)) {
+    ev_timer_set(&hub->recheck_timer, recheck_retry_s, 0.);
+    ev_timer_start(hub->loop, &hub->recheck_timer);
+  }
+}
+
+/* May refuse and thereby lose watchers; the caller settles the topic. */
+static void look_up(struct hub *hub, struct topic *topic) {
+  if (++hub->tickets == 0)
+    hub->tickets = 1;
+  topic->ticket = hub->tickets;
+  topic->checked = hub->round;
+  if (hub->owner.look_up(hub->owner.arg, topic->id, topic->ticket))
+    return;
+  topic->ticket = 0;
+  topic->busy++;
+  on_away(hub, topic);
+  topic->busy--;
+}
+
+void hub_event(struct hub *hub, const char *line, size_t len) {
+  char id[ID_SIZE];
+  if (len < ID_SIZE)
+    return;
+  memcpy(id, line, ID_SIZE - 1);
+  id[ID_SIZE - 1] = '\0';
+  struct topic *topic = topic_find(hub, id);
+  if (!topic)
+    return; /* most events, when there are many wsds */
+  struct call call;
+  if (!call_unpack(line, len, &call)) {
+    log_warn("event.malformed", "id=%s", id);
+    return;
+  }
+  deliver(hub, topic, &call);
+  topic_settle(hub, topic);
+}
+
+/* The record may lag behind an event that came while it was read: then it is read again. */
+static void on_found(struct hub *hub, struct topic *topic, const struct call *call) {
+  bool stale = call->seq < topic->seq;
+  topic->stale_tries = stale ? topic->stale_tries + 1 : 0;
+  deliver(hub, topic, call);
+  if (stale && topic->watchers && topic->stale_tries <= STALE_TRIES)
+    look_up(hub, topic);
+}
+
+void hub_answer(struct hub *hub, const struct answer *answer) {
+  struct topic *topic = topic_find(hub, answer->id);
+  if (!topic || topic->ticket != answer->ticket)
+    return; /* everybody left, or it was asked anew */
+  topic->ticket = 0;
+  topic->busy++;
+  switch (answer->kind) {
+  case ANSWER_FOUND:
+    on_found(hub, topic, answer->call);
+    break;
+  case ANSWER_UNKNOWN:
+    refuse(hub, topic, HUB_UNKNOWN, true);
+    break;
+  case ANSWER_AWAY:
+    on_away(hub, topic);
+    break;
+  }
+  topic->busy--;
+  topic_settle(hub, topic);
+}
+
+/* --- joining and leaving ---------------------------------------------------------------------- */
+
+void hub_join(struct hub *hub, struct watcher *watcher, const char *id) {
+  assert(!watcher->topic);
+  struct topic *topic = topic_find(hub, id);
+  if (!topic)
+    topic = topic_add(hub, id);
+  *watcher = (struct watcher){.topic = topic, .next = topic->watchers};
+  if (watcher->next)
+    watcher->next->prev = watcher;
+  topic->watchers = watcher;
+  /* A lookup under way will do: what happened since it began came, or will come, as an event,
+   * and on_found() notices when its answer is the older one. */
+  if (!topic->ticket) {
+    topic->busy++;
+    look_up(hub, topic);
+    topic->busy--;
+    topic_settle(hub, topic);
+  }
+}
+
+void hub_leave(struct hub *hub, struct watcher *watcher) {
+  struct topic *topic = watcher->topic;
+  if (!topic)
+    return;
+  if (watcher->prev)
+    watcher->prev->next = watcher->next;
+  else
+    topic->watchers = watcher->next;
+  if (watcher->next)
+    watcher->next->prev = watcher->prev;
+  *watcher = (struct watcher){0};
+  topic_settle(hub, topic);
+}
+
+const char *hub_id(const struct watcher *watcher) {
+  assert(watcher->topic);
+  return watcher->topic->id;
+}
+
+/* --- looking up again ------------------------------------------------------------------------- */
+
+/* Looks up the topics of one bucket that this round has not seen. Returns how many. */
+static int recheck_bucket(struct hub *hub, size_t bucket) {
+  int started = 0;
+  for (struct topic *topic = hub->buckets[bucket], *next; topic; topic = next) {
+    if (topic->checked != hub->round) {
+      started++;
+      topic->busy++;
+      look_up(hub, topic);
+      topic->busy--;
+    }
+    next = topic->next;
+    topic_settle(hub, topic);
+  }
+  return started;
+}
+
+static void on_recheck(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct hub *hub = timer->data;
+  int started = 0;
+  ev_timer_stop(loop, timer);
+  while (hub->recheck_at < hub->bucket_count && started < RECHECK_PACE)
+    started += recheck_bucket(hub, hub->recheck_at++);
+  bool done = hub->recheck_at >= hub->bucket_count;
+  if (done && !hub->recheck_again)
+    return;
+  if (done) {
+    hub->recheck_at = 0;
+    hub->recheck_again = false;
+  }
+  ev_timer_set(timer, done ? recheck_retry_s : recheck_pause_s, 0.);
+  ev_timer_start(loop, timer);
+}
+
+void hub_recheck(struct hub *hub) {
+  hub->round++;
+  hub->recheck_at = 0;
+  hub->recheck_again = false;
+  ev_timer_stop(hub->loop, &hub->recheck_timer);
+  ev_timer_set(&hub->recheck_timer, 0., 0.);
+  ev_timer_start(hub->loop, &hub->recheck_timer);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct hub *hub_new(struct ev_loop *loop, const struct hub_owner *owner) {
+  struct hub *hub = calloc(1, sizeof(*hub));
+  if (!hub)
+    log_oom();
+  hub->loop = loop;
+  hub->owner = *owner;
+  hub->seed = arc4random();
+  set_buckets(hub, BUCKETS_MIN);
+  ev_timer_init(&hub->recheck_timer, on_recheck, 0., 0.);
+  hub->recheck_timer.data = hub;
+  return hub;
+}
+
+void hub_free(struct hub *hub) {
+  assert(hub->topic_count == 0);
+  ev_timer_stop(hub->loop, &hub->recheck_timer);
+  free(hub->buckets);
+  buf_done(&hub->frames);
+  buf_done(&hub->text);
+  free(hub);
+}

@@ -1,0 +1,153 @@
+/* One connection to Redis: connecting, backing off, and the lifetime rules of hiredis. */
+
+#include "wsd/link.h"
+
+#include "common/log.h"
+
+#include <hiredis/adapters/libev.h>
+#include <stdlib.h>
+
+static const double backoff_min_s = 0.1, backoff_max_s = 1;
+
+struct link {
+  struct ev_loop *loop;
+  const struct config *config;
+  const char *name;
+  struct link_owner owner;
+  redisAsyncContext *redis; /* NULL while waiting for the next try; its data points back here */
+  bool ready;
+  bool quiet; /* the failure was logged already, and nothing worked since */
+  double backoff_s;
+  ev_timer timer; /* the next try, or the end of patience with this one */
+};
+
+redisAsyncContext *link_redis(const struct link *link) {
+  return link->redis;
+}
+
+bool link_is_ready(const struct link *link) {
+  return link->ready;
+}
+
+static void arm(struct link *link, double after_s) {
+  ev_timer_stop(link->loop, &link->timer);
+  ev_timer_set(&link->timer, after_s, 0.);
+  ev_timer_start(link->loop, &link->timer);
+}
+
+/* The context is hiredis's to free, or freed: forget it and try again after a while. */
+static void lost(struct link *link, const char *reason) {
+  char quoted[200];
+  link->redis = NULL;
+  link->ready = false;
+  if (!link->quiet)
+    log_warn("redis.lost", "link=%s msg=\"%s\"", link->name,
+             log_quote(reason, quoted, sizeof(quoted)));
+  link->quiet = true;
+  arm(link, link->backoff_s);
+  link->backoff_s = link->backoff_s * 2 < backoff_max_s ? link->backoff_s * 2 : backoff_max_s;
+  link->owner.on_lost(link->owner.arg);
+}
+
+void link_break(struct link *link, const char *reason) {
+  redisAsyncContext *redis = link->redis;
+  if (!redis)
+    return;
+  redis->data = NULL; /* so that its last callbacks do not count as a second loss */
+  lost(link, reason);
+  redisAsyncFree(redis);
+}
+
+static void on_auth(redisAsyncContext *redis, void *reply, void *arg) {
+  const redisReply *r = reply;
+  if (r && r->type == REDIS_REPLY_ERROR && redis->data)
+    link_break(redis->data, r->str);
+}
+
+static void on_connect(const redisAsyncContext *redis, int status) {
+  struct link *link = redis->data;
+  if (!link)
+    return;
+  if (status != REDIS_OK) {
+    lost(link, redis->errstr); /* hiredis frees the context next */
+    return;
+  }
+  if (*link->config->redis_password)
+    redisAsyncCommand(link->redis, on_auth, NULL, "AUTH %s", link->config->redis_password);
+  link->owner.on_connected(link->owner.arg);
+}
+
+static void on_disconnect(const redisAsyncContext *redis, int status) {
+  struct link *link = redis->data;
+  if (link)
+    lost(link, status == REDIS_OK ? "disconnected" : redis->errstr);
+}
+
+static redisAsyncContext *begin(const struct config *config) {
+  const char *host = config->resolved_redis_host;
+  redisAsyncContext *redis =
+      *host == '/' ? redisAsyncConnectUnix(host) : redisAsyncConnect(host, (int)config->redis_port);
+  if (!redis)
+    log_oom();
+  return redis;
+}
+
+static void connect_link(struct link *link) {
+  redisAsyncContext *redis = begin(link->config);
+  if (redis->err) {
+    lost(link, redis->errstr);
+    redisAsyncFree(redis);
+    return;
+  }
+  redis->data = link;
+  link->redis = redis;
+  redisLibevAttach(link->loop, redis);
+  redisAsyncSetConnectCallback(redis, on_connect);
+  redisAsyncSetDisconnectCallback(redis, on_disconnect);
+  arm(link, LINK_READY_S);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct link *link = timer->data;
+  if (link->redis)
+    link_break(link, "no answer to the first commands");
+  else
+    connect_link(link);
+}
+
+void link_ready(struct link *link) {
+  if (!link->redis || link->ready)
+    return;
+  link->ready = true;
+  link->quiet = false;
+  link->backoff_s = backoff_min_s;
+  ev_timer_stop(link->loop, &link->timer);
+  log_info("redis.ready", "link=%s", link->name);
+}
+
+struct link *link_new(struct ev_loop *loop, const struct config *config, const char *name,
+                      const struct link_owner *owner) {
+  struct link *link = calloc(1, sizeof(*link));
+  if (!link)
+    log_oom();
+  link->loop = loop;
+  link->config = config;
+  link->name = name;
+  link->owner = *owner;
+  link->backoff_s = backoff_min_s;
+  ev_timer_init(&link->timer, on_timer, 0., 0.);
+  link->timer.data = link;
+  arm(link, 0.);
+  return link;
+}
+
+void link_free(struct link *link) {
+  if (!link)
+    return;
+  ev_timer_stop(link->loop, &link->timer);
+  if (link->redis) {
+    link->redis->data = NULL;
+    redisAsyncFree(link->redis);
+  }
+  free(link);
+}

@@ -1,0 +1,221 @@
+/* Binds, accepts, and slows down where descriptors or places run out. */
+
+#include "wsd/listener.h"
+
+#include "common/buf.h"
+#include "common/log.h"
+#include "wsd/conn.h"
+#include "wsd/handshake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+  BACKLOG = 1024,
+  ACCEPTS_A_TURN = 64,
+  SURPLUS_MAX = 32, /* connections above the limit that are let in only to be told so */
+};
+static const double pause_s = 0.1;
+
+struct listener {
+  struct server *server;
+  ev_io io;
+  ev_timer pause;
+  int spare_fd; /* given up to be able to refuse when descriptors run out */
+  bool is_tcp;
+  bool full;        /* the limit was reached, and that was logged */
+  bool starved;     /* accepting failed, and that was logged */
+  char *path;       /* of a unix socket, else NULL */
+  struct stat made; /* what we made at `path` */
+};
+
+/* --- accepting -------------------------------------------------------------------------------- */
+
+static void pause_accepting(struct listener *l) {
+  ev_io_stop(l->server->loop, &l->io);
+  ev_timer_start(l->server->loop, &l->pause);
+}
+
+static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct listener *l = timer->data;
+  ev_timer_set(&l->pause, pause_s, 0.);
+  ev_io_start(loop, &l->io);
+}
+
+/* No descriptor is left for one who waits: it gets an answer with the spare one. */
+static void refuse_with_spare(struct listener *l) {
+  cleanup_buf struct buf reply = {0};
+  char request[HANDSHAKE_MAX];
+  close(l->spare_fd);
+  int fd = accept4(l->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd >= 0) {
+    /* Reading first: closing with unread bytes could take the answer away again. */
+    (void)!recv(fd, request, sizeof(request), MSG_DONTWAIT);
+    handshake_refuse(&reply, HANDSHAKE_UNAVAILABLE, "Too many connections", false);
+    (void)!send(fd, reply.data, reply.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd);
+  }
+  l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_accept_failed(struct listener *l) {
+  int error = errno;
+  if (error == EAGAIN || error == EINTR || error == ECONNABORTED)
+    return;
+  if (error == EMFILE || error == ENFILE)
+    refuse_with_spare(l);
+  if (!l->starved)
+    log_warn("accept.failed", "msg=\"%s\"", strerror(error));
+  l->starved = true;
+  pause_accepting(l);
+}
+
+static void admit(struct listener *l, int fd) {
+  struct server *server = l->server;
+  bool surplus = server->connections >= server->connections_max;
+  if (surplus && !l->full)
+    log_warn("wsd.full", "connections=%ld", server->connections);
+  l->full = surplus;
+  l->starved = false;
+  if (l->is_tcp)
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+  conn_new(server, fd, surplus);
+}
+
+static void on_acceptable(struct ev_loop *loop, ev_io *io, int events) {
+  struct listener *l = io->data;
+  for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+    if (l->server->connections >= l->server->connections_max + SURPLUS_MAX) {
+      pause_accepting(l);
+      return;
+    }
+    int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      on_accept_failed(l);
+      return;
+    }
+    admit(l, fd);
+  }
+}
+
+/* --- binding ---------------------------------------------------------------------------------- */
+
+static int complain(const char *where, const char *what) {
+  log_error("listen.failed", "where=%s op=%s msg=\"%s\"", where, what, strerror(errno));
+  return -1;
+}
+
+/* Binds a name beside the path and renames it over the path, so that there is always a socket
+ * there that somebody listens on. */
+static int listen_unix(const char *path, struct stat *made) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s.%d", path, (int)getpid());
+  if (len >= (int)sizeof(address.sun_path)) {
+    errno = ENAMETOOLONG;
+    return complain(path, "path");
+  }
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return complain(path, "socket");
+  const char *failed = NULL;
+  unlink(address.sun_path);
+  if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+    failed = "bind";
+  else if (chmod(address.sun_path, 0660) != 0 || lstat(address.sun_path, made) != 0)
+    failed = "mode";
+  else if (listen(fd, BACKLOG) != 0)
+    failed = "listen";
+  else if (rename(address.sun_path, path) != 0)
+    failed = "rename";
+  if (!failed)
+    return fd;
+  complain(path, failed);
+  unlink(address.sun_path);
+  close(fd);
+  return -1;
+}
+
+static int listen_address(const struct addrinfo *ai) {
+  int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+  if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    return fd;
+  int saved = errno;
+  close(fd);
+  errno = saved;
+  return -1;
+}
+
+/* "host:port", "[v6]:port" or ":port". */
+static int listen_tcp(const char *where) {
+  const char *colon = strrchr(where, ':');
+  if (!colon) {
+    errno = EINVAL;
+    return complain(where, "address");
+  }
+  cleanup_free char *host = strndup(where, (size_t)(colon - where));
+  if (!host)
+    log_oom();
+  size_t len = strlen(host);
+  bool bracketed = len >= 2 && host[0] == '[' && host[len - 1] == ']';
+  if (bracketed)
+    host[len - 1] = '\0';
+  struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
+  int error = getaddrinfo(len ? host + bracketed : NULL, colon + 1, &hints, &found);
+  if (error) {
+    log_error("listen.failed", "where=%s op=address msg=\"%s\"", where, gai_strerror(error));
+    return -1;
+  }
+  int fd = -1;
+  for (struct addrinfo *ai = found; ai && fd < 0; ai = ai->ai_next)
+    fd = listen_address(ai);
+  freeaddrinfo(found);
+  return fd < 0 ? complain(where, "listen") : fd;
+}
+
+struct listener *listener_new(struct server *server, const char *where) {
+  struct listener *l = calloc(1, sizeof(*l));
+  if (!l)
+    log_oom();
+  l->server = server;
+  l->is_tcp = !strchr(where, '/');
+  int fd = l->is_tcp ? listen_tcp(where) : listen_unix(where, &l->made);
+  if (fd < 0) {
+    free(l);
+    return NULL;
+  }
+  if (!l->is_tcp && !(l->path = strdup(where)))
+    log_oom();
+  l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ev_io_init(&l->io, on_acceptable, fd, EV_READ);
+  ev_timer_init(&l->pause, on_pause_over, pause_s, 0.);
+  l->io.data = l->pause.data = l;
+  ev_io_start(server->loop, &l->io);
+  return l;
+}
+
+void listener_free(struct listener *l) {
+  struct stat now;
+  ev_io_stop(l->server->loop, &l->io);
+  ev_timer_stop(l->server->loop, &l->pause);
+  if (l->path && lstat(l->path, &now) == 0 && now.st_ino == l->made.st_ino &&
+      now.st_dev == l->made.st_dev)
+    unlink(l->path);
+  close(l->io.fd);
+  if (l->spare_fd >= 0)
+    close(l->spare_fd);
+  free(l->path);
+  free(l);
+}

@@ -1,0 +1,195 @@
+/* Redis first, the record second. */
+
+#include "wsd/lookup.h"
+
+#include "common/clock.h"
+#include "common/keys.h"
+#include "common/log.h"
+#include "wsd/cold.h"
+#include "wsd/link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUN_ID_SIZE = 48 };
+static const double tick_s = 0.1;
+
+/* One MGET under way. hiredis calls back exactly once for each, so it lives until then; past its
+ * deadline it has been given to the record and is only waited out. */
+struct request {
+  struct lookup *lookup;
+  struct request *prev, *next; /* in the order of asking; not once it is waited out */
+  bool late;
+  int64_t due_ms;
+  uint32_t ticket;
+  char id[ID_SIZE];
+};
+
+struct lookup {
+  struct ev_loop *loop;
+  struct answer_to to;
+  struct cold *cold;
+  struct link *link;
+  char run_id[RUN_ID_SIZE]; /* of the Redis that is connected; "" until known */
+  struct request *head, *tail;
+  bool closing;
+  ev_timer tick; /* looks at deadlines, while there are any */
+};
+
+struct link *lookup_link(const struct lookup *lookup) {
+  return lookup->link;
+}
+
+/* --- the connection --------------------------------------------------------------------------- */
+
+static void on_info(redisAsyncContext *redis, void *reply, void *arg) {
+  struct lookup *lookup = arg;
+  const redisReply *r = reply;
+  if (!r || lookup->closing)
+    return; /* lost; or given up */
+  const char *at = r->type == REDIS_REPLY_STRING ? strstr(r->str, "\nrun_id:") : NULL;
+  size_t len = at ? strcspn(at + 8, "\r\n") : 0;
+  if (len == 0 || len >= RUN_ID_SIZE) {
+    link_break(lookup->link, r->type == REDIS_REPLY_ERROR ? r->str : "INFO tells no run_id");
+    return;
+  }
+  memcpy(lookup->run_id, at + 8, len);
+  lookup->run_id[len] = '\0';
+  link_ready(lookup->link);
+}
+
+static void on_connected(void *arg) {
+  struct lookup *lookup = arg;
+  redisAsyncCommand(link_redis(lookup->link), on_info, lookup, "INFO server");
+}
+
+static void on_lost(void *arg) {
+  struct lookup *lookup = arg;
+  lookup->run_id[0] = '\0';
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+static void enqueue(struct lookup *lookup, struct request *request) {
+  request->prev = lookup->tail;
+  if (request->prev)
+    request->prev->next = request;
+  else
+    lookup->head = request;
+  lookup->tail = request;
+}
+
+static void dequeue(struct lookup *lookup, struct request *request) {
+  if (request->prev)
+    request->prev->next = request->next;
+  else
+    lookup->head = request->next;
+  if (request->next)
+    request->next->prev = request->prev;
+  else
+    lookup->tail = request->prev;
+}
+
+static void answer(struct lookup *lookup, const struct request *request, enum answer_kind kind,
+                   const struct call *call) {
+  const struct answer it = {
+      .id = request->id, .ticket = request->ticket, .kind = kind, .call = call};
+  lookup->to.take(lookup->to.arg, &it);
+}
+
+static void ask_record(struct lookup *lookup, const struct request *request) {
+  if (!cold_ask(lookup->cold, request->id, request->ticket))
+    answer(lookup, request, ANSWER_AWAY, NULL);
+}
+
+/* Reads the call out of MGET's reply, if that comes from a Redis whose picture is whole. */
+static bool read_reply(const struct lookup *lookup, const char *id, const redisReply *reply,
+                       struct call *call) {
+  if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+    return false;
+  const redisReply *marker = reply->element[0], *packed = reply->element[1];
+  return marker->type == REDIS_REPLY_STRING && packed->type == REDIS_REPLY_STRING &&
+         keys_marker_is(marker->str, marker->len, lookup->run_id) &&
+         call_unpack(packed->str, packed->len, call) && strcmp(call->id, id) == 0;
+}
+
+static void on_reply(redisAsyncContext *redis, void *reply, void *arg) {
+  struct request *request = arg;
+  struct lookup *lookup = request->lookup;
+  struct call call;
+  if (!request->late)
+    dequeue(lookup, request);
+  if (lookup->closing || request->late)
+    ; /* nobody waits for it */
+  else if (read_reply(lookup, request->id, reply, &call))
+    answer(lookup, request, ANSWER_FOUND, &call);
+  else
+    ask_record(lookup, request);
+  free(request);
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct lookup *lookup = timer->data;
+  int64_t now = clock_monotonic_ms();
+  while (lookup->head && lookup->head->due_ms <= now) {
+    struct request *request = lookup->head;
+    dequeue(lookup, request);
+    request->late = true;
+    ask_record(lookup, request);
+  }
+  if (!lookup->head)
+    ev_timer_stop(loop, timer);
+}
+
+static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
+  struct request *request = calloc(1, sizeof(*request));
+  if (!request)
+    log_oom();
+  request->lookup = lookup;
+  request->due_ms = clock_monotonic_ms() + LOOKUP_REDIS_MS;
+  request->ticket = ticket;
+  memcpy(request->id, id, ID_SIZE);
+  char whole[KEYS_SIZE], key[KEYS_SIZE];
+  keys_whole(keys_shard(id), whole);
+  keys_call(id, key);
+  const char *argv[] = {"MGET", whole, key};
+  if (redisAsyncCommandArgv(link_redis(lookup->link), on_reply, request, 3, argv, NULL) !=
+      REDIS_OK) {
+    free(request); /* it was not queued, so nobody calls back */
+    return false;
+  }
+  enqueue(lookup, request);
+  if (!ev_is_active(&lookup->tick))
+    ev_timer_again(lookup->loop, &lookup->tick);
+  return true;
+}
+
+bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket) {
+  if (link_is_ready(lookup->link) && ask_redis(lookup, id, ticket))
+    return true;
+  return cold_ask(lookup->cold, id, ticket);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct lookup *lookup_new(struct ev_loop *loop, const struct config *config, struct answer_to to) {
+  struct lookup *lookup = calloc(1, sizeof(*lookup));
+  if (!lookup)
+    log_oom();
+  lookup->loop = loop;
+  lookup->to = to;
+  lookup->cold = cold_new(loop, config, to);
+  ev_timer_init(&lookup->tick, on_tick, 0., tick_s);
+  lookup->tick.data = lookup;
+  const struct link_owner owner = {on_connected, on_lost, lookup};
+  lookup->link = link_new(loop, config, "commands", &owner);
+  return lookup;
+}
+
+void lookup_free(struct lookup *lookup) {
+  lookup->closing = true;
+  link_free(lookup->link);
+  ev_timer_stop(lookup->loop, &lookup->tick);
+  cold_free(lookup->cold);
+  free(lookup);
+}

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/config.h"
+#include "wsd/answer.h"
+
+#include <ev.h>
+#include <stdbool.h>
+
+/*
+ * Finds out how a call stands: from Redis, if its picture is whole and it answers in time, else
+ * from the record (cold.h). Owns the connection to Redis that commands go through.
+ */
+struct link;
+struct lookup;
+
+enum { LOOKUP_REDIS_MS = 1000 };
+
+/* Begins to connect. `config` must outlive it. */
+struct lookup *lookup_new(struct ev_loop *loop, const struct config *config, struct answer_to to);
+/* What was asked for is not answered any more. */
+void lookup_free(struct lookup *lookup);
+
+/* Asks for a call. The answer comes later, within LOOKUP_REDIS_MS + COLD_DEADLINE_MS. False when
+ * too many wait already. */
+must_check bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket);
+
+/* The connection for commands, for whoever else has one to send. */
+struct link *lookup_link(const struct lookup *lookup);
