@@ -1,0 +1,147 @@
+# shellcheck shell=bash
+# Building, and the resolved configuration of the copy that a command is about: the variables of
+# common/config.def, exported, MCS_VAR absolute.
+
+case $mode in
+	release | debug | asan | cover) ;;
+	*) die "MCS_BUILD=$mode must be release, debug, asan or cover" ;;
+esac
+programs=$here/build/$mode
+
+# Builds targets of the mode $1; one at a time in this tree, whoever starts it.
+build_programs() {
+	local built=$1
+	shift
+	mkdir -p "$here/build" || die "cannot write to $here/build"
+	flock "$here/build/.$built.lock" make -s -C "$here" -j"$(nproc)" MODE="$built" "$@" ||
+		die 'the build failed'
+}
+
+# An absolute form of a path that need not exist yet; $2 is the folder it is relative to.
+absolute() { [[ $1 == /* ]] && realpath -sm "$1" || realpath -sm "$2/$1"; }
+
+# Decides MCS_ENV_FILE and MCS_VAR; says in var_is_default whether the person named the folder.
+# The settings file is read by mcs-admin only, so without a build it cannot name the folder.
+find_folders() {
+	if [[ ! ${MCS_ENV_FILE+set} && -e $here/.env ]]; then
+		MCS_ENV_FILE=$here/.env
+	fi
+	[[ ! ${MCS_ENV_FILE:-} ]] || MCS_ENV_FILE=$(absolute "$MCS_ENV_FILE" "$PWD")
+	export MCS_ENV_FILE=${MCS_ENV_FILE:-}
+	var_is_default=''
+	if [[ ${MCS_VAR:-} ]]; then
+		MCS_VAR=$(absolute "$MCS_VAR" "$PWD")
+	else
+		[[ ! ${MCS_VAR+set} ]] || unset MCS_VAR
+		local named=var
+		if [[ -x $programs/mcs-admin ]]; then
+			named=$(resolve_config && eval "$config" && echo "$MCS_VAR") || exit
+		fi
+		MCS_VAR=$(absolute "$named" "$here")
+		[[ $MCS_VAR != "$here/var" ]] || var_is_default=yes
+	fi
+	# What a link stands for: see keep_var_elsewhere.
+	[[ ! -L $MCS_VAR ]] || MCS_VAR=$(realpath -m "$MCS_VAR")
+	[[ $MCS_VAR != *[\"\'\\\$[:cntrl:]]* ]] || die "MCS_VAR=$MCS_VAR must not contain quotes, \\ or \$"
+	export MCS_VAR
+}
+
+# Sets `config` to NAME='value' lines; the line about a wrong value becomes ours.
+resolve_config() {
+	[[ -x $programs/mcs-admin ]] || die 'not built yet: ./mcs build'
+	local fault
+	fault=$(mktemp) || exit
+	if config=$("$programs/mcs-admin" config --shell 2>"$fault"); then
+		rm -f "$fault"
+		return
+	fi
+	config=$(sed 's/^mcs-admin: //' "$fault")
+	rm -f "$fault"
+	die "${config:-mcs-admin config failed}"
+}
+
+# Exports the configuration and derives the rest from it.
+apply_config() {
+	set -a
+	eval "$1"
+	set +a
+	: "${PORT:?}" "${BIND:?}" "${POSTGRES_DB:?}" "${POSTGRES_USER:?}" "${VALID_API_KEYS:?}"
+	: "${BASE_PATH?}" "${POSTGRES_HOST?}" "${REDIS_HOST?}" "${WSD_LISTEN?}"
+	run_folder=$MCS_VAR/run
+	embedded_postgres='' embedded_redis=''
+	[[ $POSTGRES_HOST && $POSTGRES_HOST != "$run_folder" ]] || embedded_postgres=yes
+	[[ $REDIS_HOST && $REDIS_HOST != "$run_folder/redis.sock" ]] || embedded_redis=yes
+	# Where this machine reaches the web server.
+	local host=$BIND
+	case $host in
+		0.0.0.0) host=127.0.0.1 ;;
+		:: | '[::]') host="[::1]" ;;
+		*:*) [[ $host == \[* ]] || host=[$host] ;;
+	esac
+	probe_url=http://$host:$PORT$BASE_PATH
+	url=$probe_url
+	[[ $host != 127.0.0.1 ]] || url=http://localhost:$PORT$BASE_PATH
+}
+
+# The configuration as the environment and the settings file have it now.
+load_config() {
+	find_folders
+	resolve_config
+	apply_config "$config"
+}
+
+# The configuration of the running copy as it was started; false when none runs.
+load_running_config() {
+	find_folders
+	copy_runs && [[ -r $MCS_VAR/config ]] || return
+	apply_config "$(<"$MCS_VAR/config")"
+	programs=$MCS_VAR/bin
+}
+
+# Whether a copy runs in MCS_VAR: it holds the lock as long as it lives.
+copy_runs() {
+	[[ -e $MCS_VAR/lock ]] || return
+	[[ -r $MCS_VAR/lock ]] || die "$MCS_VAR belongs to $(stat -c %U "$MCS_VAR")"
+	! flock -ns "$MCS_VAR/lock" true
+}
+
+# --- what lighttpd.conf includes ------------------------------------------------------------------
+
+# A line of lighttpd's configuration; numbers stay bare.
+lighttpd_var() {
+	if [[ $3 == number ]]; then
+		printf 'var.mcs_%s = %d\n' "$1" "$2"
+	else
+		printf 'var.mcs_%s = "%s"\n' "$1" "$2"
+	fi
+}
+
+# $1: the responder program as bin-path shall have it; $2: the folder of the error replies.
+print_vars() {
+	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files
+	if [[ $wsd_host != /* ]]; then
+		wsd_port=${wsd_host##*:} wsd_host=${wsd_host%:*}
+	fi
+	files=$(ulimit -Hn)
+	[[ $files != unlimited ]] && ((files < 20000)) || files=20000
+	lighttpd_var port "$PORT" number
+	lighttpd_var bind "$([[ $BIND == *:* && $BIND != \[* ]] && echo "[$BIND]" || echo "$BIND")" text
+	lighttpd_var base_path "$BASE_PATH" text
+	lighttpd_var responder "$1" text
+	lighttpd_var responder_socket "$run_folder/responder.sock" text
+	lighttpd_var wsd_host "$wsd_host" text
+	lighttpd_var wsd_port "$wsd_port" number
+	lighttpd_var errors "$2" text
+	lighttpd_var access_log "$MCS_VAR/log/access.log" text
+	lighttpd_var max_fds "$files" number
+	lighttpd_var max_connections "$((files * 45 / 100))" number
+	lighttpd_var folder "$MCS_VAR" text
+	lighttpd_var env_file "${MCS_ENV_FILE:-}" text
+}
+
+cmd_vars() {
+	load_config
+	[[ $programs != *[[:blank:]]* ]] ||
+		die "lighttpd cannot start a program whose path has a blank in it: $programs (./mcs run can)"
+	print_vars "$programs/mcs-responder" "$here/deploy/lighttpd/errors/"
+}

@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# Which Debian packages what needs; tools/install-packages installs them.
+
+program_packages=(
+	gcc make pkg-config libc6-dev libfcgi-dev libpq-dev libhiredis-dev libjson-c-dev uuid-dev
+	libev-dev libwslay-dev nettle-dev lighttpd postgresql redis-server curl util-linux
+)
+test_packages=(bats jq procps iproute2)
+lint_packages=(clang-format clang-tidy cppcheck shellcheck)
+
+# Prints those of the packages that are not installed, a line each.
+lacking_packages() {
+	local installed
+	installed=$'\n'$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null)$'\n'
+	local package
+	for package in "$@"; do
+		[[ $installed == *$'\n'?"i $package"$'\n'* ]] || echo "$package"
+	done
+}
+
+# Installs those of the packages that are lacking, and says which; quick when none is.
+need_packages() {
+	command -v dpkg-query >/dev/null || die "this needs Debian's packages: $*"
+	local lacking=()
+	mapfile -t lacking < <(lacking_packages "$@")
+	((${#lacking[@]})) || return 0
+	local as_root=()
+	if ((EUID != 0)); then
+		command -v sudo >/dev/null ||
+			die "needs root or sudo to install: apt-get install ${lacking[*]}"
+		as_root=(sudo)
+		[[ -t 0 ]] || as_root=(sudo -n)
+	fi
+	say "installing ${lacking[*]}"
+	"${as_root[@]}" bash "$here/tools/install-packages" "${lacking[@]}" ||
+		die "installing failed: ${lacking[*]}"
+}

@@ -1,0 +1,186 @@
+# shellcheck shell=bash
+# The parts of a copy: what each is started with, how it is prepared, and when it answers.
+# How parts are kept alive is mcs-supervise.sh's business.
+
+# In the order in which they start; `api` is lighttpd with its pool of responders.
+part_names=(postgres redis wsd worker api)
+declare -A stop_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [api]=INT)
+# What a part gets when mcs is killed: lighttpd's INT would wait for its connections.
+declare -A death_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [api]=TERM)
+# Seconds that a part may take to stop before it is killed.
+declare -A stop_seconds=([postgres]=60 [redis]=10 [wsd]=15 [worker]=20 [api]=15)
+
+# Sets `command` to the words that start a part.
+part_command() {
+	case $1 in
+		postgres)
+			command=("$postgres_bin/postgres" -D "$MCS_VAR/postgres"
+				-c "config_file=$MCS_VAR/etc/postgresql.conf") ;;
+		redis) command=(redis-server "$MCS_VAR/etc/redis.conf") ;;
+		wsd) command=("$MCS_VAR/bin/mcs-wsd") ;;
+		worker) command=("$MCS_VAR/bin/mcs-worker") ;;
+		api) command=("$lighttpd" -D -f "$MCS_VAR/etc/lighttpd.conf") ;;
+	esac
+}
+
+# Whether this configuration has the part at all.
+part_wanted() {
+	case $1 in
+		postgres) [[ $embedded_postgres ]] ;;
+		redis) [[ $embedded_redis ]] ;;
+	esac
+}
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+
+# Sets postgres_bin: the programs that fit the data, or the newest ones.
+find_postgres() {
+	local data=$MCS_VAR/postgres version
+	if [[ -e $data/PG_VERSION ]]; then
+		version=$(<"$data/PG_VERSION")
+	else
+		version=$(printf '%s\n' /usr/lib/postgresql/*/bin/postgres | cut -d/ -f5 | sort -n | tail -n 1)
+	fi
+	postgres_bin=/usr/lib/postgresql/$version/bin
+	[[ -x $postgres_bin/postgres ]] ||
+		die "no PostgreSQL ${version/#\*/} in /usr/lib/postgresql${version:+, which the data in $data needs}"
+}
+
+# A data folder is either whole or not there: it gets its name when initdb has finished.
+prepare_postgres() {
+	find_postgres
+	configure_postgres >"$MCS_VAR/etc/postgresql.conf" || die "cannot write to $MCS_VAR/etc"
+	echo 'local all all trust' >"$MCS_VAR/etc/pg_hba.conf"
+	[[ ! -e $MCS_VAR/postgres/PG_VERSION ]] || return 0
+	say 'creating the database folder'
+	rm -rf "$MCS_VAR/postgres.new"
+	private_folder "$MCS_VAR/postgres.new"
+	as_service "$postgres_bin/initdb" -D "$MCS_VAR/postgres.new" -U postgres -A trust \
+		--encoding=UTF8 --no-locale >"$MCS_VAR/etc/initdb.out" 2>&1 ||
+		die "initdb failed: $(grep -m 1 -i -E 'error|fatal' "$MCS_VAR/etc/initdb.out")"
+	rm -rf "$MCS_VAR/postgres"
+	mv "$MCS_VAR/postgres.new" "$MCS_VAR/postgres" || exit
+}
+
+# Trust is enough: the socket's folder lets in nobody but the copy's own user.
+configure_postgres() {
+	cat <<-END
+		# Written at each start of ./mcs run; initdb's own findings about the machine come first.
+		include '$MCS_VAR/postgres/postgresql.conf'
+		listen_addresses = ''
+		port = ${POSTGRES_PORT:?}
+		unix_socket_directories = '"$run_folder"'
+		unix_socket_permissions = 0700
+		hba_file = '$MCS_VAR/etc/pg_hba.conf'
+		max_connections = $((80 + RESPONDERS))
+		shared_buffers = 64MB
+		max_wal_size = 512MB
+		max_wal_senders = 0
+		max_logical_replication_workers = 0
+		wal_level = minimal
+		jit = off
+		timezone = 'UTC'
+		log_timezone = 'UTC'
+		log_line_prefix = '%m [%p] '
+		log_checkpoints = off
+	END
+}
+
+admin_psql() {
+	"$postgres_bin/psql" -qAtX -v ON_ERROR_STOP=1 -h "$run_folder" -p "$POSTGRES_PORT" -U postgres \
+		-d postgres "$@"
+}
+
+postgres_answers() {
+	"$postgres_bin/pg_isready" -q -t 1 -h "$run_folder" -p "$POSTGRES_PORT" -U postgres -d postgres
+}
+
+# The role without special rights and the database that it owns, where they are lacking.
+create_database() {
+	admin_psql -v role="$POSTGRES_USER" -v db="$POSTGRES_DB" >/dev/null <<-'END'
+		SELECT format('CREATE ROLE %I LOGIN', :'role')
+		WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+		SELECT format('CREATE DATABASE %I OWNER %I', :'db', :'role')
+		WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'db') \gexec
+	END
+}
+
+# --- Redis ----------------------------------------------------------------------------------------
+
+prepare_redis() {
+	configure_redis >"$MCS_VAR/etc/redis.conf" || die "cannot write to $MCS_VAR/etc"
+}
+
+configure_redis() {
+	cat <<-END
+		# Written at each start of ./mcs run. Nothing is kept: Redis holds what PostgreSQL can tell again.
+		port 0
+		unixsocket "$run_folder/redis.sock"
+		unixsocketperm 700
+		dir "$run_folder"
+		save ""
+		appendonly no
+		maxmemory-policy noeviction
+		daemonize no
+	END
+	local quoted=${REDIS_PASSWORD//\\/\\\\}
+	[[ ! $REDIS_PASSWORD ]] || printf 'requirepass "%s"\n' "${quoted//\"/\\\"}"
+}
+
+run_redis_cli() {
+	local where=(-h "$REDIS_HOST" -p "$REDIS_PORT") socket=$REDIS_HOST
+	[[ ! $embedded_redis ]] || socket=$run_folder/redis.sock
+	[[ $socket != /* ]] || where=(-s "$socket")
+	[[ ! $REDIS_PASSWORD ]] || export REDISCLI_AUTH=$REDIS_PASSWORD
+	redis-cli "${where[@]}" "$@"
+}
+
+redis_answers() { [[ $(run_redis_cli PING 2>/dev/null) == PONG ]]; }
+
+# --- our programs and the web server --------------------------------------------------------------
+
+# Programs run from a copy, so that a build does not disturb them and their user can reach them.
+prepare_programs() {
+	local program
+	for program in responder wsd worker admin; do
+		cp "$programs/mcs-$program" "$MCS_VAR/bin/.new" && chmod 755 "$MCS_VAR/bin/.new" &&
+			mv -f "$MCS_VAR/bin/.new" "$MCS_VAR/bin/mcs-$program" || die "cannot write to $MCS_VAR/bin"
+	done
+}
+
+# The configuration of the clone, with the variables as they are at this start. lighttpd would take
+# a blank in bin-path as the end of the program's name, so it gets the name only: it starts in bin/.
+prepare_api() {
+	lighttpd=$(PATH=$PATH:/usr/sbin:/sbin type -P lighttpd) || die 'no lighttpd'
+	local etc=$MCS_VAR/etc
+	mkdir -p "$etc/deploy" && rm -rf "$etc/deploy/lighttpd" &&
+		cp -r "$here/deploy/lighttpd" "$etc/deploy/" &&
+		print_vars ./mcs-responder "$etc/deploy/lighttpd/errors/" >"$etc/vars.conf" &&
+		sed 's|^include_shell .*|include "vars.conf"|' "$here/lighttpd.conf" >"$etc/lighttpd.conf" &&
+		chmod -R u=rwX,go=rX "$etc/deploy" || die "cannot write to $etc"
+}
+
+# Removes what would mislead lighttpd: it takes an old socket that answers for a pool that lives.
+before_api() { rm -f "$run_folder"/responder.sock*; }
+
+# The status of GET /ready, 000 when nothing answers.
+ready_status() {
+	curl -q -s -o /dev/null -w '%{http_code}' --noproxy '*' --max-time 3 "$probe_url/ready"
+}
+
+# Whether somebody listens on the web server's port already.
+port_is_taken() {
+	local wanted listening address hex
+	printf -v hex '%04X' "$PORT"
+	wanted='*'
+	if [[ $BIND =~ ^([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$ && $BIND != 0.0.0.0 ]]; then
+		printf -v wanted '%02X%02X%02X%02X' "${BASH_REMATCH[4]}" "${BASH_REMATCH[3]}" \
+			"${BASH_REMATCH[2]}" "${BASH_REMATCH[1]}"
+	fi
+	while read -r _ address _ listening _; do
+		[[ $listening == 0A && $address == *:"$hex" ]] || continue
+		address=${address%:*}
+		[[ $wanted == '*' || $address == "$wanted" || $address != *[!0]* ]] && return
+	done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
+	return 1
+}

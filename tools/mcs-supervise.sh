@@ -1,0 +1,332 @@
+# shellcheck shell=bash
+# ./mcs run: takes a folder for the copy, starts the parts in order, keeps them alive, stops them.
+#
+# Each part is a child in a session of its own (so that Ctrl-C reaches only mcs) which the kernel
+# tells when mcs dies. What the parts are stands in mcs-parts.sh.
+
+declare -A pid=() started=() failures=()
+service_user=mcs
+as_user=() # the words that make a command run as service_user; none unless we are root
+lock_fd='' quiet_fd='' web_caps=()
+
+cmd_run() {
+	(($# == 0)) || die "run takes no arguments; settings come from the environment and .env"
+	local begin=$EPOCHREALTIME
+	need_packages "${program_packages[@]}"
+	build_programs "$mode" all
+	load_config
+	choose_user
+	take_folder
+	trap finish EXIT
+	trap 'exit 0' INT TERM HUP
+	trap '' PIPE
+	exec {quiet_fd}<> <(:)
+	check_port
+	start_everything
+	banner "$begin"
+	supervise
+}
+
+# --- who runs it, and where -----------------------------------------------------------------------
+
+# PostgreSQL refuses root, and nothing else needs root either.
+choose_user() {
+	if ((EUID != 0)); then
+		service_user=$(id -un)
+		return
+	fi
+	if ! id "$service_user" >/dev/null 2>&1; then
+		say "creating the system user $service_user, whom everything runs as"
+		useradd --system --user-group --no-create-home --home-dir /nonexistent \
+			--shell /usr/sbin/nologin "$service_user" || die "cannot create the user $service_user"
+	fi
+	as_user=(setpriv "--reuid=$service_user" "--regid=$service_user" --init-groups)
+	keep_var_elsewhere
+}
+
+# Runs a command as that user, to its end or ours.
+as_service() { (cd / && exec "${as_user[@]:-setpriv}" --pdeathsig=KILL -- "$@"); }
+
+# A clone below /root is closed to the user mcs: then var/ becomes a link to a folder that is not.
+keep_var_elsewhere() {
+	as_service test -x "$(existing_parent "$MCS_VAR")" && return
+	[[ $var_is_default ]] || die "MCS_VAR=$MCS_VAR cannot be reached by the user $service_user"
+	[[ ! -e $here/var ]] || die "$here/var cannot be reached by the user $service_user; set MCS_VAR"
+	MCS_VAR=/var/lib/mcs/$(sha256sum <<<"$here" | cut -c 1-12)
+	say "the user $service_user cannot reach $here, so var/ is a link to $MCS_VAR"
+	mkdir -p "$MCS_VAR" && chmod 711 /var/lib/mcs && ln -sfn "$MCS_VAR" "$here/var" ||
+		die "cannot create $MCS_VAR"
+	run_folder=$MCS_VAR/run
+}
+
+existing_parent() {
+	local path=$1
+	while [[ ! -e $path || $path == "$MCS_VAR" ]]; do path=$(dirname "$path"); done
+	echo "$path"
+}
+
+# Makes a folder that only the service's user enters.
+private_folder() {
+	if [[ ! -d $1 ]]; then
+		mkdir -m 700 "$1" || die "cannot create $1"
+	fi
+	((EUID != 0)) || chown "$service_user:$service_user" "$1" || die "cannot give $1 to $service_user"
+	chmod 700 "$1" || die "$1 belongs to $(stat -c %U "$1")"
+}
+
+# Makes a folder that we write and the service only reads.
+readable_folder() {
+	mkdir -p "$1" || die "cannot create $1"
+	((EUID != 0)) || { chgrp "$service_user" "$1" && chmod 2750 "$1"; } || die "cannot prepare $1"
+}
+
+# Takes the folder of the copy for us alone, and makes everything in it private.
+take_folder() {
+	local socket=$run_folder/responder.sock-0 length
+	length=$(LC_ALL=C && echo ${#socket})
+	((length <= 100)) || die "MCS_VAR=$MCS_VAR is too long: sockets below it would need $length characters of 100"
+	mkdir -p "$(dirname "$MCS_VAR")" && umask 077 && mkdir -p "$MCS_VAR" || die "cannot create $MCS_VAR"
+	[[ -O $MCS_VAR ]] || die "$MCS_VAR belongs to $(stat -c %U "$MCS_VAR"): run as that user, or set MCS_VAR"
+	[[ -e $MCS_VAR/lock || ! $(ls -A "$MCS_VAR") ]] ||
+		die "MCS_VAR=$MCS_VAR holds other things: name an empty or a new folder"
+	exec {lock_fd}>>"$MCS_VAR/lock" || die "cannot write to $MCS_VAR"
+	flock -w 0.3 "$lock_fd" || die "already running in $MCS_VAR$(running_pid ' as process ')"
+	if ((EUID == 0)); then
+		umask 027
+		chgrp "$service_user" "$MCS_VAR" && chmod 710 "$MCS_VAR" || die "cannot prepare $MCS_VAR"
+	else
+		chmod 700 "$MCS_VAR"
+	fi
+	echo $$ >"$MCS_VAR/mcs.pid" || die "cannot write to $MCS_VAR"
+	private_folder "$run_folder"
+	private_folder "$MCS_VAR/log"
+	readable_folder "$MCS_VAR/bin"
+	readable_folder "$MCS_VAR/etc"
+	(umask 077 && printf '%s\n' "$config" "MCS_VAR='$MCS_VAR'" "MCS_ENV_FILE=''" >"$MCS_VAR/config") ||
+		die "cannot write to $MCS_VAR"
+	rotate_logs
+}
+
+rotate_logs() {
+	local file
+	while IFS= read -r file; do
+		mv -f "$file" "$file.1"
+	done < <(find "$MCS_VAR/log" -name '*.log' -size +10240k)
+}
+
+# Says that the port is taken while nothing has been started yet. A moment's patience is for the
+# web server of a copy that has just been killed.
+check_port() {
+	local first
+	first=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
+	if ((PORT < first)); then
+		((EUID == 0)) || die "PORT=$PORT: ports below $first are for root"
+		web_caps=(--inh-caps=+net_bind_service --ambient-caps=+net_bind_service)
+	fi
+	local deadline=$((SECONDS + 2))
+	while port_is_taken; do
+		((SECONDS < deadline)) || die "port $PORT is taken on $BIND; choose another one: PORT=$((PORT + 1)) ./mcs run"
+		pause 0.1
+	done
+}
+
+# Sleeps without a process: nothing is ever written to this pipe.
+pause() { read -rt "$1" -u "$quiet_fd"; }
+
+# --- starting -------------------------------------------------------------------------------------
+
+start_everything() {
+	export MCS_ENV_FILE='' # everything is in the environment now, and the file may be unreadable
+	prepare_programs
+	[[ ! $embedded_postgres ]] || prepare_postgres
+	[[ ! $embedded_redis ]] || prepare_redis
+	prepare_api
+	: >"$MCS_VAR/parts"
+	[[ ! $embedded_postgres ]] || end_leftover_postgres
+	[[ ! $embedded_postgres ]] || start_part postgres
+	[[ ! $embedded_redis ]] || start_part redis
+	[[ ! $embedded_postgres ]] || await_part postgres postgres_answers
+	[[ ! $embedded_redis ]] || await_part redis redis_answers
+	[[ ! $embedded_postgres ]] || create_database || die 'cannot create the database'
+	as_service "$MCS_VAR/bin/mcs-admin" migrate >"$MCS_VAR/etc/migrate.out" 2>&1 ||
+		die "the migrations failed: $(tail -n 1 "$MCS_VAR/etc/migrate.out")"
+	start_part wsd
+	start_part worker
+	start_part api
+	await_part api is_ready wsd worker
+}
+
+is_ready() { [[ $(ready_status) == 200 ]]; }
+
+# A postgres whose mcs was killed may still be writing its last checkpoint.
+end_leftover_postgres() {
+	local leftover='' deadline=$((SECONDS + 60))
+	[[ -r $MCS_VAR/postgres/postmaster.pid ]] && read -r leftover <"$MCS_VAR/postgres/postmaster.pid"
+	while [[ $leftover && $(readlink "/proc/$leftover/cwd") == "$MCS_VAR/postgres" ]]; do
+		((SECONDS < deadline)) || die "process $leftover still uses $MCS_VAR/postgres"
+		kill -s INT "$leftover" 2>/dev/null
+		pause 0.2
+	done
+}
+
+# Waits until a part answers ($2: the probe) and it and the others named live.
+await_part() {
+	local name=$1 probe=$2 part deadline=$((SECONDS + 30))
+	until "$probe"; do
+		for part in "$name" "${@:3}"; do
+			[[ $(session_pids "${pid[$part]}") ]] || die_with_log "$part" "$part did not start"
+		done
+		((SECONDS < deadline)) || die_with_log "$name" "$name did not become ready within 30 s"
+		pause 0.05
+	done
+}
+
+die_with_log() {
+	local log=$MCS_VAR/log/$1.log
+	say "$2; the end of $log:"
+	tail -n 6 "$log" | sed 's/^/    /' >&2
+	exit 1
+}
+
+# What a child does before it becomes the program: dies if mcs is gone already (from then on the
+# kernel sees to it), waits its delay, opens its log.
+# shellcheck disable=SC2016
+launcher='
+	parent=$1 delay=$2 log=$3; shift 3
+	[[ $PPID == "$parent" ]] || exit
+	[[ $delay == 0 ]] || read -rt "$delay" -u 3
+	umask 077
+	files=$(ulimit -Hn)
+	[[ $files != unlimited ]] && ((files < 65536)) || files=65536
+	ulimit -Sn "$files"
+	cd "$MCS_VAR/bin" && exec "$@" >>"$log" 2>&1 3<&-
+'
+
+# Starts a part, after $2 seconds. The process id is the program's own: everything is exec.
+start_part() {
+	local name=$1 delay=${2:-0} command=() caps=()
+	[[ $name != api ]] || { before_api; caps=("${web_caps[@]}"); }
+	part_command "$name"
+	(
+		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&-
+		exec setsid env --default-signal "${as_user[@]:-setpriv}" "${caps[@]}" \
+			--pdeathsig="${death_signal[$name]}" -- \
+			bash -c "$launcher" mcs-launcher $$ "$delay" "$MCS_VAR/log/$name.log" "${command[@]}"
+	) </dev/null &
+	pid[$name]=$!
+	started[$name]=$EPOCHSECONDS
+	write_parts
+}
+
+# For `status`: name, process, time of start.
+write_parts() {
+	local name
+	for name in "${part_names[@]}"; do
+		[[ ! ${pid[$name]:-} ]] || echo "$name ${pid[$name]} ${started[$name]}"
+	done >"$MCS_VAR/parts.new" && mv -f "$MCS_VAR/parts.new" "$MCS_VAR/parts"
+}
+
+banner() {
+	local keys=() shown extra=''
+	IFS=', ' read -ra keys <<<"$VALID_API_KEYS"
+	shown=$(printf ', %s' "${keys[@]:0:6}")
+	((${#keys[@]} <= 6)) || extra=" and $((${#keys[@]} - 6)) more"
+	local took=$((${EPOCHREALTIME//[.,]/} - ${1//[.,]/}))
+	printf 'mcs: ready after %d.%d s; Ctrl-C stops it\n\n' $((took / 1000000)) $((took / 100000 % 10))
+	cat <<-END
+		  URL       $url
+		  API keys  ${shown:2}$extra
+
+		  curl -X POST $url/calls \\
+		    -H 'Authorization: Bearer ${keys[0]}' \\
+		    -H 'Content-Type: application/json' \\
+		    -d '{"from": "+1234567890", "to": "+0987654321"}'
+
+	END
+}
+
+# --- keeping alive --------------------------------------------------------------------------------
+
+# Waits for whatever dies, and starts it again. Signals end this through their traps.
+supervise() {
+	local dead status name
+	while :; do
+		dead=''
+		wait -n -p dead "${pid[@]}" 2>/dev/null # bash would print the whole command that was killed
+		status=$?
+		pause 0.01 # lets bash take note of what else died
+		for name in "${part_names[@]}"; do
+			[[ ${pid[$name]:-} ]] || continue
+			if [[ ${pid[$name]} == "${dead:-}" ]]; then
+				revive "$name" "$status"
+			elif ! kill -0 "${pid[$name]}" 2>/dev/null; then
+				revive "$name" ''
+			fi
+		done
+	done
+}
+
+# Starts a part again that died: at once, then after ever longer pauses while it keeps dying.
+revive() {
+	local name=$1 status=$2 how delays=(0 0.2 0.5 1 2 5) count
+	how=${status:+" with status $status"}
+	[[ ! $status ]] || ((status <= 128)) || how=" of SIG$(kill -l "$status")"
+	((EPOCHSECONDS - ${started[$name]} < 10)) && count=${failures[$name]:-0} || count=0
+	failures[$name]=$((count < 5 ? count + 1 : 5))
+	end_session "${pid[$name]}" 3
+	start_part "$name" "${delays[count]}"
+	say "$name died$how, started again as process ${pid[$name]}"
+}
+
+# --- stopping -------------------------------------------------------------------------------------
+
+# Stops whatever was started, in the order of its use; also the way out when a start fails.
+finish() {
+	trap '' INT TERM HUP
+	[[ ! ${pid[*]:-} ]] || say 'stopping'
+	# lighttpd takes nothing new and waits for its connections, the WebSockets among them until wsd
+	# has closed them; so these three are told before the first of them is waited for.
+	local name
+	for name in api worker wsd; do tell_stop "$name"; done
+	for name in api worker wsd; do await_stop "$name"; done
+	for name in redis postgres; do
+		tell_stop "$name"
+		await_stop "$name"
+	done
+	rm -f "$run_folder"/*.sock* "$MCS_VAR/parts" "$MCS_VAR/mcs.pid"
+}
+
+tell_stop() { [[ ! ${pid[$1]:-} ]] || kill -s "${stop_signal[$1]}" "${pid[$1]}" 2>/dev/null; }
+
+await_stop() {
+	[[ ${pid[$1]:-} ]] || return
+	end_session "${pid[$1]}" "${stop_seconds[$1]}" || say "$1 did not stop in time and was killed"
+	unset "pid[$1]"
+}
+
+# Prints the processes of a part's session that are not dead yet, and its first one even while it
+# has no session of its own yet.
+session_pids() {
+	local file stat fields
+	for file in /proc/[0-9]*/stat; do
+		{ read -r stat <"$file"; } 2>/dev/null || continue
+		read -ra fields <<<"${stat##*) }" # state, parent, group, session
+		[[ ${fields[0]} != [ZX] ]] || continue
+		[[ ${fields[3]} != "$1" && ${stat%% *} != "$1" ]] || echo "${stat%% *}"
+	done
+}
+
+# Waits until a session has no process left; after $2 seconds kills them and returns false.
+end_session() {
+	local deadline=$((SECONDS + $2)) left
+	while left=$(session_pids "$1") && [[ $left ]]; do
+		if ((SECONDS > deadline)); then
+			mapfile -t left <<<"$left"
+			kill -KILL "${left[@]}" 2>/dev/null
+			pause 0.1
+			return 1
+		fi
+		pause 0.03
+	done
+	return 0
+}
