@@ -54,7 +54,7 @@ bool id_parse(const char *text, char out[ID_SIZE]) {
 }
 
 uint8_t id_owner_hash(const char *id) {
-  return (uint8_t)(nibble(id[34]) << 4 | nibble(id[35]));
+  return (uint8_t)(((unsigned)nibble(id[34]) & 15) << 4 | ((unsigned)nibble(id[35]) & 15));
 }
 
 uint8_t id_hash_owner(const char *api_key) {

@@ -95,7 +95,7 @@ void log_batch_end(void) {
 
 const char *log_quote(const char *text, char *out, int size) {
   int i = 0;
-  for (; text[i] && i < size - 1; i++) {
+  for (; i < size - 1 && text[i]; i++) {
     unsigned char c = (unsigned char)text[i];
     out[i] = (char)(c < 0x20 || c > 0x7e || c == '"' || c == '\\' ? '?' : c);
   }

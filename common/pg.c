@@ -78,9 +78,10 @@ void pg_connect_params(const struct config *config, const char *program, const c
       /* The server gives up what we gave up waiting for, so that nothing lands much later. Our
        * statements find rows by index, and are planned once, perhaps while a table is still empty:
        * no plan may be chosen that reads all of it. */
-      {"options", "-c statement_timeout=3000 -c lock_timeout=2500 -c jit=off"
-                  " -c idle_in_transaction_session_timeout=10000 -c enable_seqscan=off"
-                  " -c enable_hashjoin=off -c enable_mergejoin=off"},
+      {"options",
+       "-c statement_timeout=3000 -c lock_timeout=2500 -c jit=off"
+       " -c idle_in_transaction_session_timeout=10000 -c enable_seqscan=off"
+       " -c enable_hashjoin=off -c enable_mergejoin=off"},
       {"tcp_user_timeout", "5000"},
       {"connect_timeout", "2"},
   };
