@@ -250,24 +250,34 @@ bool live_claim(struct redis *redis, struct live_claim *claim) {
   return true;
 }
 
-void live_settle_queue(struct redis *redis, const char *done, const struct call *call) {
+/* The keys of a call that scripts touch after its admission; settle and restore take the first four
+ * in this order. */
+struct call_keys {
   char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], clock[KEYS_SIZE], events[KEYS_SIZE];
+};
+
+static void add_call_keys(struct args *a, struct call_keys *k, const struct call *call) {
   int shard = keys_shard(call->id);
-  keys_call(call->id, record);
-  keys_slots(call->api_key, slots);
-  keys_due(shard, due);
-  keys_clock(shard, clock);
-  keys_events(shard, events);
+  keys_call(call->id, k->record);
+  keys_slots(call->api_key, k->slots);
+  keys_due(shard, k->due);
+  keys_clock(shard, k->clock);
+  keys_events(shard, k->events);
+  add_text(a, k->record);
+  add_text(a, k->slots);
+  add_text(a, k->due);
+  add_text(a, k->clock);
+}
+
+void live_settle_queue(struct redis *redis, const char *done, const struct call *call) {
   struct job next;
   int64_t began_ms = 0, length_ms = 0;
   bool open = job_next(call, &next, &began_ms, &length_ms);
   cleanup_buf struct buf packed = {0};
   call_pack(&packed, call);
+  struct call_keys keys;
   struct args a = {0};
-  add_text(&a, record);
-  add_text(&a, slots);
-  add_text(&a, due);
-  add_text(&a, clock);
+  add_call_keys(&a, &keys, call);
   add_text(&a, done);
   add_text(&a, call->id);
   add_number(&a, call->seq);
@@ -280,7 +290,7 @@ void live_settle_queue(struct redis *redis, const char *done, const struct call 
     add_text(&a, "");
   else
     add_number(&a, LIVE_KEEP_MS);
-  add_text(&a, events);
+  add_text(&a, keys.events);
   queue(redis, "settle", 4, &a);
 }
 
@@ -314,26 +324,17 @@ void live_drop_queue(struct redis *redis, const struct job *job, const struct ca
 }
 
 bool live_restore_queue(struct redis *redis, const struct call *call) {
-  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], clock[KEYS_SIZE], events[KEYS_SIZE];
-  int shard = keys_shard(call->id);
   struct job job;
   int64_t began_ms, length_ms, left_ms = 0;
   if (!job_next(call, &job, &began_ms, &length_ms))
     return false;
   for (int i = call->seq - 1; i < LIFECYCLE_STATES - 1; i++)
     left_ms += call->script.stage_ms[i];
-  keys_call(call->id, record);
-  keys_slots(call->api_key, slots);
-  keys_due(shard, due);
-  keys_clock(shard, clock);
-  keys_events(shard, events);
   cleanup_buf struct buf packed = {0};
   call_pack(&packed, call);
+  struct call_keys keys;
   struct args a = {0};
-  add_text(&a, record);
-  add_text(&a, slots);
-  add_text(&a, due);
-  add_text(&a, clock);
+  add_call_keys(&a, &keys, call);
   add_text(&a, call->id);
   add_number(&a, call->seq);
   add_text_len(&a, packed.data, packed.len);
@@ -345,7 +346,7 @@ bool live_restore_queue(struct redis *redis, const struct call *call) {
     add_number(&a, left_ms);
   else
     add_text(&a, "");
-  add_text(&a, events);
+  add_text(&a, keys.events);
   queue(redis, "restore", 4, &a);
   return true;
 }

@@ -1,6 +1,6 @@
 /* Jobs of the kind "advance": calls leave one state and enter the next. */
 
-#include "worker/worker.h"
+#include "worker/batch.h"
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -44,37 +44,27 @@ static void log_moved(const struct call *call) {
              call->upload_job, call->id);
 }
 
-/* Moves the calls of these jobs, and queues what Redis has to know. `seen[i]` is set for every job
- * whose call has a row. False when the record did not answer. */
-static bool move(struct worker *w, const struct live_claim *claim, const struct job *jobs,
-                 int count, bool *seen) {
+static void on_row(struct worker *w, const struct batch *batch, const struct job *job,
+                   const struct call *call, bool moved) {
+  if (moved)
+    log_moved(call);
+  live_settle_queue(w->redis, job->text, call);
+  w->queued++;
+}
+
+/* Moves the calls of the batch, and queues what Redis has to know; see batch_exec(). */
+static bool move(struct worker *w, const struct batch *batch, bool *seen) {
   cleanup_buf struct buf ids = {0};
   cleanup_buf struct buf seqs = {0};
-  poll_job_arrays(jobs, count, &ids, &seqs);
+  batch_arrays(batch, &ids, &seqs);
   char now[24], stripe[12], last[12];
-  snprintf(now, sizeof(now), "%" PRId64, claim->wall_ms);
+  snprintf(now, sizeof(now), "%" PRId64, batch->wall_ms);
   snprintf(stripe, sizeof(stripe), "%d", w->stripe);
   snprintf(last, sizeof(last), "%d", LIFECYCLE_STATES);
   const char *const *lifecycle = lifecycle_arrays();
   const char *const values[] = {buf_text(&ids), buf_text(&seqs), now,          stripe,
                                 lifecycle[0],   lifecycle[1],    lifecycle[2], last};
-  cleanup_pgresult PGresult *r = NULL;
-  if (pg_exec(w->pg, "calls_advance", ARRAY_LEN(values), values,
-              clock_monotonic_ms() + RECORD_BATCH_MS, &r) != PG_DONE)
-    return false;
-  const int moved_column = PQnfields(r) - 1;
-  for (int row = 0; row < PQntuples(r); row++) {
-    struct call call;
-    const struct job *job;
-    if (!record_read(r, row, &call) || !(job = poll_job_of(jobs, count, call.id)))
-      continue;
-    seen[job - jobs] = true;
-    if (pg_bool(r, row, moved_column))
-      log_moved(&call);
-    live_settle_queue(w->redis, job->text, &call);
-    w->queued++;
-  }
-  return true;
+  return batch_exec(w, batch, "calls_advance", ARRAY_LEN(values), values, on_row, seen);
 }
 
 /*
@@ -82,10 +72,11 @@ static bool move(struct worker *w, const struct live_claim *claim, const struct 
  * whether the insert came through. Then the call is inserted from its live record. True when it
  * has a row now.
  */
-static bool insert_missing(struct worker *w, const struct live_claim *claim,
-                           const struct job *job) {
+static bool insert_missing(struct worker *w, const struct batch *batch, const struct job *job) {
   struct call call;
   cleanup_reply redisReply *reply = NULL;
+  if (!worker_drain(w)) /* a reply comes behind those to what is queued */
+    return false;
   enum live_find found = live_find(w->redis, job->id, &call, &reply);
   if (found == LIVE_DOWN)
     return false;
@@ -96,33 +87,32 @@ static bool insert_missing(struct worker *w, const struct live_claim *claim,
     return false;
   }
   enum record_insert inserted =
-      record_insert(w->pg, &call, claim->epoch, w->stripe, clock_monotonic_ms() + RECORD_INSERT_MS);
+      record_insert(w->pg, &call, batch->epoch, w->stripe, clock_monotonic_ms() + RECORD_INSERT_MS);
   if (inserted == RECORD_STORED) {
     log_warn("call.recovered", "id=%s msg=\"inserted from its live record\"", job->id);
     return true;
   }
-  poll_give_back(w, job, 1);
+  batch_give_back(w, job, 1);
   return false;
 }
 
-void advance_run(struct worker *w, const struct live_claim *claim, const struct job *jobs,
-                 int count) {
-  cleanup_free bool *seen = calloc((size_t)count, sizeof(*seen));
-  cleanup_free struct job *again = calloc((size_t)count, sizeof(*again));
+void advance_run(struct worker *w, const struct batch *batch) {
+  cleanup_free bool *seen = calloc((size_t)batch->count, sizeof(*seen));
+  cleanup_free struct job *again = calloc((size_t)batch->count, sizeof(*again));
   if (!seen || !again)
     log_oom();
-  if (!move(w, claim, jobs, count, seen)) {
-    poll_give_back(w, jobs, count);
+  if (!move(w, batch, seen)) {
+    batch_give_back(w, batch->jobs, batch->count);
     return;
   }
-  int missing = 0, repaired = 0;
-  for (int i = 0; i < count; i++)
-    missing += !seen[i];
-  if (!missing || !worker_drain(w)) /* reading comes in order behind what is queued */
-    return;
-  for (int i = 0; i < count && !worker_stopping(); i++)
-    if (!seen[i] && insert_missing(w, claim, &jobs[i]))
-      again[repaired++] = jobs[i];
-  if (repaired && !move(w, claim, again, repaired, seen))
-    poll_give_back(w, again, repaired);
+  if (!memchr(seen, false, (size_t)batch->count))
+    return; /* all have rows */
+  struct batch repaired = *batch;
+  repaired.jobs = again;
+  repaired.count = 0;
+  for (int i = 0; i < batch->count && !worker_stopping(); i++)
+    if (!seen[i] && insert_missing(w, batch, &batch->jobs[i]))
+      again[repaired.count++] = batch->jobs[i];
+  if (repaired.count && !move(w, &repaired, seen))
+    batch_give_back(w, again, repaired.count);
 }

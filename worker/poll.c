@@ -5,6 +5,8 @@
 
 #include "worker/worker.h"
 
+#include "worker/batch.h"
+
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -15,11 +17,9 @@ enum {
   CLAIM_MAX = 16 * CLAIM_A_SHARD,
   POLL_MAX_MS = 50,
   TROUBLE_MS = 200, /* until the next try when a database does not answer */
-  GIVE_BACK_MS = 300,
 };
 
-static void (*const handlers[JOB_KIND__MAX])(struct worker *, const struct live_claim *,
-                                             const struct job *, int) = {
+static void (*const handlers[JOB_KIND__MAX])(struct worker *, const struct batch *) = {
     [JOB_ADVANCE] = advance_run,
     [JOB_UPLOAD] = upload_start,
     [JOB_FINISH] = upload_finish,
@@ -30,31 +30,6 @@ static int by_kind_and_id(const void *a, const void *b) {
   return x->kind != y->kind ? (x->kind < y->kind ? -1 : 1) : memcmp(x->id, y->id, ID_SIZE);
 }
 
-static int by_id(const void *id, const void *job) {
-  return memcmp(id, ((const struct job *)job)->id, ID_SIZE);
-}
-
-const struct job *poll_job_of(const struct job *jobs, int count, const char *id) {
-  return bsearch(id, jobs, (size_t)count, sizeof(*jobs), by_id);
-}
-
-void poll_give_back(struct worker *w, const struct job *jobs, int count) {
-  for (int i = 0; i < count; i++)
-    live_requeue_queue(w->redis, jobs[i].text, &jobs[i], GIVE_BACK_MS);
-  w->queued += count;
-}
-
-void poll_job_arrays(const struct job *jobs, int count, struct buf *ids, struct buf *numbers) {
-  for (int i = 0; i < count; i++) {
-    buf_chr(ids, i ? ',' : '{');
-    buf_str(ids, jobs[i].id);
-    buf_chr(numbers, i ? ',' : '{');
-    buf_i64(numbers, jobs[i].n);
-  }
-  buf_chr(ids, '}');
-  buf_chr(numbers, '}');
-}
-
 static void do_jobs(struct worker *w, const struct live_claim *claim) {
   qsort(claim->jobs, (size_t)claim->count, sizeof(*claim->jobs), by_kind_and_id);
   log_batch_begin();
@@ -62,7 +37,11 @@ static void do_jobs(struct worker *w, const struct live_claim *claim) {
     int end = i + 1;
     while (end < claim->count && claim->jobs[end].kind == claim->jobs[i].kind)
       end++;
-    handlers[claim->jobs[i].kind](w, claim, claim->jobs + i, end - i);
+    const struct batch batch = {.jobs = claim->jobs + i,
+                                .count = end - i,
+                                .wall_ms = claim->wall_ms,
+                                .epoch = claim->epoch};
+    handlers[claim->jobs[i].kind](w, &batch);
     i = end;
   }
   log_batch_end();

@@ -3,9 +3,8 @@
  * so that thousands are under way at once and occupy nobody.
  */
 
-#include "worker/worker.h"
+#include "worker/batch.h"
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/record.h"
 
@@ -13,10 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-void upload_start(struct worker *w, const struct live_claim *claim, const struct job *jobs,
-                  int count) {
-  for (int i = 0; i < count; i++) {
-    const struct job *start = &jobs[i];
+void upload_start(struct worker *w, const struct batch *batch) {
+  for (int i = 0; i < batch->count; i++) {
+    const struct job *start = &batch->jobs[i];
     log_info("upload.start",
              "id=%s job=%" PRId64 " attempt=%d msg=\"[Job %" PRId64
              "] Processing recording upload for call: %s\"",
@@ -29,7 +27,7 @@ void upload_start(struct worker *w, const struct live_claim *claim, const struct
     job_format(&finish);
     live_requeue_queue(w->redis, start->text, &finish, start->length_ms);
   }
-  w->queued += count;
+  w->queued += batch->count;
 }
 
 static void log_ended(const struct call *call, int64_t now_ms) {
@@ -56,67 +54,52 @@ static void log_ended(const struct call *call, int64_t now_ms) {
   }
 }
 
-static void settle(struct worker *w, const struct live_claim *claim, const struct job *done,
-                   const struct call *call) {
+static void on_row(struct worker *w, const struct batch *batch, const struct job *job,
+                   const struct call *call, bool moved) {
   struct job next;
   int64_t began_ms, length_ms;
-  if (job_next(call, &next, &began_ms, &length_ms)) {
-    int64_t delay_ms = began_ms + length_ms - claim->wall_ms;
-    live_requeue_queue(w->redis, done->text, &next, delay_ms > 0 ? delay_ms : 0);
+  if (moved)
+    log_ended(call, batch->wall_ms);
+  if (job_next(call, &next, &began_ms, &length_ms)) { /* no news, but another attempt */
+    int64_t delay_ms = began_ms + length_ms - batch->wall_ms;
+    live_requeue_queue(w->redis, job->text, &next, delay_ms > 0 ? delay_ms : 0);
   } else {
-    live_settle_queue(w->redis, done->text, call);
+    live_settle_queue(w->redis, job->text, call);
   }
   w->queued++;
 }
 
-static bool finish(struct worker *w, const struct live_claim *claim, const struct job *jobs,
-                   int count, bool *seen) {
+static bool finish(struct worker *w, const struct batch *batch, bool *seen) {
   cleanup_buf struct buf ids = {0};
   cleanup_buf struct buf attempts = {0};
   cleanup_buf struct buf backoffs = {0};
-  poll_job_arrays(jobs, count, &ids, &attempts);
+  batch_arrays(batch, &ids, &attempts);
   for (int i = 1; i <= UPLOAD_ATTEMPTS; i++)
     buf_printf(&backoffs, "%c%" PRId64, i == 1 ? '{' : ',',
                lifecycle_backoff_ms(i, w->config->time_scale));
   buf_chr(&backoffs, '}');
   char now[24], stripe[12], round[12], url[160];
-  snprintf(now, sizeof(now), "%" PRId64, claim->wall_ms);
+  snprintf(now, sizeof(now), "%" PRId64, batch->wall_ms);
   snprintf(stripe, sizeof(stripe), "%d", w->stripe);
   snprintf(round, sizeof(round), "%d", UPLOAD_ATTEMPTS);
   snprintf(url, sizeof(url), "https://%s.s3.%s.amazonaws.com/recordings/", w->config->s3_bucket,
            w->config->aws_region);
   const char *const values[] = {buf_text(&ids), buf_text(&attempts), now, stripe,
                                 round,          buf_text(&backoffs), url};
-  cleanup_pgresult PGresult *r = NULL;
-  if (pg_exec(w->pg, "uploads_finish", ARRAY_LEN(values), values,
-              clock_monotonic_ms() + RECORD_BATCH_MS, &r) != PG_DONE)
-    return false;
-  const int moved_column = PQnfields(r) - 1;
-  for (int row = 0; row < PQntuples(r); row++) {
-    struct call call;
-    const struct job *job;
-    if (!record_read(r, row, &call) || !(job = poll_job_of(jobs, count, call.id)))
-      continue;
-    seen[job - jobs] = true;
-    if (pg_bool(r, row, moved_column))
-      log_ended(&call, claim->wall_ms);
-    settle(w, claim, job, &call);
-  }
-  return true;
+  return batch_exec(w, batch, "uploads_finish", ARRAY_LEN(values), values, on_row, seen);
 }
 
-void upload_finish(struct worker *w, const struct live_claim *claim, const struct job *jobs,
-                   int count) {
-  cleanup_free bool *seen = calloc((size_t)count, sizeof(*seen));
+void upload_finish(struct worker *w, const struct batch *batch) {
+  cleanup_free bool *seen = calloc((size_t)batch->count, sizeof(*seen));
   if (!seen)
     log_oom();
-  if (!finish(w, claim, jobs, count, seen)) {
-    poll_give_back(w, jobs, count);
+  if (!finish(w, batch, seen)) {
+    batch_give_back(w, batch->jobs, batch->count);
     return;
   }
-  for (int i = 0; i < count; i++)
+  for (int i = 0; i < batch->count; i++)
     if (!seen[i]) { /* the row was removed by hand */
-      live_drop_queue(w->redis, &jobs[i], NULL);
+      live_drop_queue(w->redis, &batch->jobs[i], NULL);
       w->queued++;
     }
 }

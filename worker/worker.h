@@ -30,21 +30,6 @@ bool worker_stopping(void);
 /* poll.c: claims and does what is due until the worker is told to stop. */
 void poll_run(struct worker *w);
 
-/* A handler does all jobs of one kind in a claim, jobs[0 … count-1], which are sorted by id. */
-void advance_run(struct worker *w, const struct live_claim *claim, const struct job *jobs,
-                 int count);
-void upload_start(struct worker *w, const struct live_claim *claim, const struct job *jobs,
-                  int count);
-void upload_finish(struct worker *w, const struct live_claim *claim, const struct job *jobs,
-                   int count);
-
-/* poll.c, for the handlers: the job of that id among `jobs`, or NULL. */
-const struct job *poll_job_of(const struct job *jobs, int count, const char *id);
-/* poll.c: gives jobs back, to be done soon, because the record did not answer. */
-void poll_give_back(struct worker *w, const struct job *jobs, int count);
-/* poll.c: the ids and numbers of jobs as PostgreSQL arrays. */
-void poll_job_arrays(const struct job *jobs, int count, struct buf *ids, struct buf *numbers);
-
 /* reconcile.c: rebuilds the picture in Redis from the record, if no other worker is doing so.
  * True when the picture is whole afterwards. */
 bool reconcile_run(struct worker *w);

@@ -1,0 +1,56 @@
+/* What all handlers do with the jobs of a batch: one statement, its rows, and jobs given back. */
+
+#include "worker/batch.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { GIVE_BACK_MS = 300 };
+
+void batch_arrays(const struct batch *batch, struct buf *ids, struct buf *numbers) {
+  for (int i = 0; i < batch->count; i++) {
+    buf_chr(ids, i ? ',' : '{');
+    buf_str(ids, batch->jobs[i].id);
+    buf_chr(numbers, i ? ',' : '{');
+    buf_i64(numbers, batch->jobs[i].n);
+  }
+  buf_chr(ids, '}');
+  buf_chr(numbers, '}');
+}
+
+static int by_id(const void *id, const void *job) {
+  return memcmp(id, ((const struct job *)job)->id, ID_SIZE);
+}
+
+bool batch_exec(struct worker *w, const struct batch *batch, const char *statement, int count,
+                const char *const *values, batch_row *on_row, bool *seen) {
+  cleanup_pgresult PGresult *r = NULL;
+  int64_t deadline_ms = clock_monotonic_ms() + RECORD_BATCH_MS;
+  if (pg_exec(w->pg, statement, count, values, deadline_ms, &r) != PG_DONE)
+    return false;
+  const int moved_column = PQnfields(r) - 1;
+  for (int row = 0; row < PQntuples(r); row++) {
+    struct call call;
+    if (!record_read(r, row, &call)) {
+      log_error("call.unreadable", "statement=%s row=%d", statement, row);
+      continue;
+    }
+    const struct job *job =
+        bsearch(call.id, batch->jobs, (size_t)batch->count, sizeof(*job), by_id);
+    if (!job)
+      continue;
+    seen[job - batch->jobs] = true;
+    on_row(w, batch, job, &call, pg_bool(r, row, moved_column));
+  }
+  return true;
+}
+
+void batch_give_back(struct worker *w, const struct job *jobs, int count) {
+  for (int i = 0; i < count; i++)
+    live_requeue_queue(w->redis, jobs[i].text, &jobs[i], GIVE_BACK_MS);
+  w->queued += count;
+}
