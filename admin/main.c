@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
     if (config_load(&config, fault))
       status = commands[i].run(&config, argc - 1, argv + 1);
     else
-      fprintf(stderr, "mcs: %s\n", fault);
+      fprintf(stderr, "mcs-admin: %s\n", fault);
     config_done(&config);
     return status;
   }

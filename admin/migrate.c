@@ -12,19 +12,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One line on standard error, whatever libpq makes of it. */
+static bool complain(const char *what, const char *message) {
+  fprintf(stderr, "mcs: %s: ", what);
+  for (size_t len; *message; message += len + strspn(message + len, "\n\t ")) {
+    len = strcspn(message, "\n");
+    fprintf(stderr, "%.*s%s", (int)len, message,
+            message[len + strspn(message + len, "\n\t ")] ? "; " : "\n");
+  }
+  return false;
+}
+
 static bool run(PGconn *conn, const char *sql) {
   cleanup_pgresult PGresult *r = PQexec(conn, sql);
   ExecStatusType status = PQresultStatus(r);
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
     return true;
-  fprintf(stderr, "mcs: migration failed: %s", PQresultErrorMessage(r));
-  return false;
+  return complain("migration failed", PQresultErrorMessage(r));
 }
 
 static int applied_version(PGconn *conn) {
   cleanup_pgresult PGresult *r = PQexec(conn, pg_statement_text("migrations_version"));
   if (PQresultStatus(r) != PGRES_TUPLES_OK) {
-    fprintf(stderr, "mcs: migration failed: %s", PQresultErrorMessage(r));
+    complain("migration failed", PQresultErrorMessage(r));
     return -1;
   }
   return atoi(PQgetvalue(r, 0, 0));
@@ -69,7 +79,8 @@ int command_migrate(const struct config *config, int argc, char **argv) {
   PGconn *conn = connect_patiently(config);
   bool good = PQstatus(conn) == CONNECTION_OK;
   if (!good)
-    fprintf(stderr, "mcs: cannot connect to PostgreSQL: %s", PQerrorMessage(conn));
+    complain("cannot use PostgreSQL (POSTGRES_HOST, _PORT, _DB, _USER, _PASSWORD)",
+             PQerrorMessage(conn));
   if (good) {
     puts(" Running database migrations...");
     good = run(conn, pg_statement_text("migrations_lock")) &&

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -38,6 +39,46 @@ static const char *rule_name(const char *s) {
   return *s && made_of(s, "-._") ? NULL : "must be letters, digits, '-', '.' or '_'";
 }
 
+/* An address that can be listened on: IPv4, IPv6 with or without brackets. */
+static const char *rule_address(const char *s) {
+  unsigned char bytes[16];
+  size_t len = strlen(s);
+  char bare[64];
+  bool brackets = len > 2 && len < sizeof(bare) && s[0] == '[' && s[len - 1] == ']';
+  snprintf(bare, sizeof(bare), "%.*s", (int)(brackets ? len - 2 : len), brackets ? s + 1 : s);
+  if ((!brackets && inet_pton(AF_INET, bare, bytes) == 1) || inet_pton(AF_INET6, bare, bytes) == 1)
+    return NULL;
+  return "must be an IPv4 or IPv6 address, such as 127.0.0.1 or 0.0.0.0";
+}
+
+static const char *rule_listen(const char *s) {
+  const char *colon = strrchr(s, ':');
+  if (!*s || (*s == '/' && rule_word(s) == NULL))
+    return NULL;
+  size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+  if (colon && colon > s && digits && digits <= 5 && !colon[1 + digits] && atoi(colon + 1) > 0 &&
+      atoi(colon + 1) <= 65535 && rule_word(s) == NULL)
+    return NULL;
+  return "must be a socket's path, which starts with '/', or host:port";
+}
+
+/* The origins of RFC 6454 section 6.2: scheme, host, perhaps a port. */
+static const char *rule_origins(const char *s) {
+  const char *fault = "must be *, or origins such as https://app.example.com, separated by commas";
+  if (strcmp(s, "*") == 0)
+    return NULL;
+  while (*s) {
+    s += strspn(s, ", ");
+    size_t len = strcspn(s, ", ");
+    const char *host = len ? strstr(s, "://") : NULL;
+    if (len && (!host || host == s || host + 3 >= s + len ||
+                memchr(host + 3, '/', len - (size_t)(host + 3 - s))))
+      return fault;
+    s += len;
+  }
+  return NULL;
+}
+
 static const char *rule_log_level(const char *s) {
   enum log_level level;
   return log_level_parse(s, &level) ? NULL : "must be debug, info, warn or error";
@@ -49,12 +90,14 @@ static const char *rule_api_keys(const char *s) {
     return fault;
   bool any = false;
   while (*s) {
-    s += strspn(s, ", ");
+    s += strspn(s, " ");
     size_t len = strcspn(s, ", ");
-    if (len > 100)
-      return fault;
     any |= len > 0;
     s += len;
+    s += strspn(s, " ");
+    if (len > 100 || (*s && *s != ','))
+      return fault;
+    s += *s == ',';
   }
   return any ? NULL : "must name at least one key";
 }
@@ -64,7 +107,8 @@ static const char *rule_base_path(const char *s) {
     return NULL;
   if (*s != '/' || s[strlen(s) - 1] == '/' || strstr(s, "//") || strstr(s, "/.") ||
       !made_of(s, "/-._~"))
-    return "must be empty, or start with '/' and not end in one, such as /mock";
+    return "must be empty, or like /mock: letters, digits, '-', '.', '_', '~' behind each '/', and "
+           "no '/' at its end";
   return NULL;
 }
 
@@ -164,6 +208,26 @@ static char *file_value(const char *text, const char *variable) {
   return found;
 }
 
+/* The number of the first line that is neither blank, nor a comment, nor NAME=value; 0 if none. */
+static int malformed_line(const char *text) {
+  int number = 1;
+  for (const char *line = text; *line; number++) {
+    size_t len = strcspn(line, "\n");
+    const char *p = line + strspn(line, " \t\r");
+    if (strncmp(p, "export ", 7) == 0)
+      p += 7 + strspn(p + 7, " \t");
+    const char *name = p;
+    while (isalnum((unsigned char)*p) || *p == '_')
+      p++;
+    bool named = p > name;
+    p += strspn(p, " \t");
+    if (*name != '#' && name < line + len && !(named && *p == '='))
+      return number;
+    line += len + (line[len] != '\0');
+  }
+  return 0;
+}
+
 static char *read_file(const char *path) {
   FILE *f = fopen(path, "re");
   if (!f)
@@ -227,6 +291,11 @@ bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]) {
   if (path && *path && !file) {
     snprintf(fault, CONFIG_FAULT_SIZE, "MCS_ENV_FILE=%.180s cannot be read: %s", path,
              strerror(errno));
+    return false;
+  }
+  int malformed = file ? malformed_line(file) : 0;
+  if (malformed) {
+    snprintf(fault, CONFIG_FAULT_SIZE, "%.180s: line %d is not NAME=value", path, malformed);
     return false;
   }
   for (size_t i = 0; i < ARRAY_LEN(settings); i++) {

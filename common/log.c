@@ -97,7 +97,10 @@ const char *log_quote(const char *text, char *out, int size) {
   int i = 0;
   for (; i < size - 1 && text[i]; i++) {
     unsigned char c = (unsigned char)text[i];
-    out[i] = (char)(c < 0x20 || c > 0x7e || c == '"' || c == '\\' ? '?' : c);
+    out[i] = (char)(c == '"'                ? '\''
+                    : c < 0x20 || c == 0x7f ? ' '
+                    : c > 0x7e || c == '\\' ? '?'
+                                            : c);
   }
   out[i] = '\0';
   return out;

@@ -14,16 +14,22 @@ static void add_timestamp(struct buf *out) {
   buf_chr(out, '"');
 }
 
+static const struct {
+  const char *name, *method, *path;
+} endpoints[] = {
+    {"health", "GET", "/health"},      {"ready", "GET", "/ready"},
+    {"create_call", "POST", "/calls"}, {"get_call", "GET", "/calls/{call_id}"},
+    {"metrics", "GET", "/metrics"},    {"websocket", "GET", "/ws?call_id={call_id}"},
+};
+
 void service_root(const struct exchange *x) {
-  buf_str(&x->reply->body, "{\"service\":\"Mock Communications Service\",\"version\":\"" MCS_VERSION
-                           "\","
-                           "\"endpoints\":{"
-                           "\"health\":\"GET /health\","
-                           "\"ready\":\"GET /ready\","
-                           "\"create_call\":\"POST /calls\","
-                           "\"get_call\":\"GET /calls/{call_id}\","
-                           "\"metrics\":\"GET /metrics\","
-                           "\"websocket\":\"GET /ws?call_id={call_id}\"}}");
+  struct buf *out = &x->reply->body;
+  buf_str(out, "{\"service\":\"Mock Communications Service\",\"version\":\"" MCS_VERSION
+               "\",\"endpoints\":{");
+  for (size_t i = 0; i < ARRAY_LEN(endpoints); i++)
+    buf_printf(out, "%s\"%s\":\"%s %s%s\"", i ? "," : "", endpoints[i].name, endpoints[i].method,
+               x->responder->config->base_path, endpoints[i].path);
+  buf_str(out, "}}");
 }
 
 void service_health(const struct exchange *x) {

@@ -3,6 +3,7 @@
 #include "fcgi/store.h"
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/log.h"
 
 #include <stdlib.h>
@@ -118,6 +119,7 @@ enum store_create store_create(struct store *store, struct call *call, int64_t *
   *retry_ms = admission.retry_ms;
   if (admitted != STORE_CREATED)
     return admitted;
+  FAULT_POINT("responder.admitted");
   int64_t deadline_ms = clock_monotonic_ms() + RECORD_INSERT_MS;
   switch (record_insert(store->pg, call, admission.epoch, store->stripe, deadline_ms)) {
   case RECORD_STORED:

@@ -3,8 +3,8 @@
 # common/config.def, exported, MCS_VAR absolute.
 
 case $mode in
-	release | debug | asan | cover) ;;
-	*) die "MCS_BUILD=$mode must be release, debug, asan or cover" ;;
+	release | debug | asan | cover | faults) ;;
+	*) die "MCS_BUILD=$mode must be release, debug, asan, cover or faults" ;;
 esac
 programs=$here/build/$mode
 
@@ -48,14 +48,14 @@ find_folders() {
 
 # Sets `config` to NAME='value' lines; the line about a wrong value becomes ours.
 resolve_config() {
-	[[ -x $programs/mcs-admin ]] || die 'not built yet: ./mcs build'
+	[[ -x $programs/mcs-admin ]] || die 'not built yet: ./mcs run builds and starts it, ./mcs build only builds'
 	local fault
 	fault=$(mktemp) || exit
 	if config=$("$programs/mcs-admin" config --shell 2>"$fault"); then
 		rm -f "$fault"
 		return
 	fi
-	config=$(sed 's/^mcs-admin: //' "$fault")
+	config=$(sed -E 's/^mcs(-admin)?: //' "$fault")
 	rm -f "$fault"
 	die "${config:-mcs-admin config failed}"
 }
@@ -141,6 +141,7 @@ print_vars() {
 
 cmd_vars() {
 	load_config
+	(umask 077 && mkdir -p "$MCS_VAR/log" "$run_folder") || die "cannot create $MCS_VAR"
 	[[ $programs != *[[:blank:]]* ]] ||
 		die "lighttpd cannot start a program whose path has a blank in it: $programs (./mcs run can)"
 	print_vars "$programs/mcs-responder" "$here/deploy/lighttpd/errors/"

@@ -19,6 +19,7 @@ need_servers() {
 }
 
 cmd_stop() {
+	(($# == 0)) || die 'stop takes no arguments'
 	find_folders
 	copy_runs || die "not running in $MCS_VAR"
 	local number deadline=$((SECONDS + 120))
@@ -100,4 +101,11 @@ cmd_migrate() {
 cmd_failed() {
 	need_servers POSTGRES_HOST REDIS_HOST
 	"$programs/mcs-admin" failed "$@"
+}
+
+cmd_watch() {
+	(($# == 1)) || die 'usage: ./mcs watch CALL_ID'
+	[[ -x $here/build/$mode/tests/wscat ]] || build_programs "$mode" tools
+	load_running_config || load_config
+	exec "$here/build/$mode/tests/wscat" "ws${probe_url#http}/ws?call_id=$1"
 }

@@ -27,7 +27,7 @@ need_packages() {
 	local as_root=()
 	if ((EUID != 0)); then
 		command -v sudo >/dev/null ||
-			die "needs root or sudo to install: apt-get install ${lacking[*]}"
+			die "needs root or sudo to install packages; as root: bash $here/tools/install-packages ${lacking[*]}"
 		as_root=(sudo)
 		[[ -t 0 ]] || as_root=(sudo -n)
 	fi

@@ -4,10 +4,10 @@
 # Each part is a child in a session of its own (so that Ctrl-C reaches only mcs) which the kernel
 # tells when mcs dies. What the parts are stands in mcs-parts.sh.
 
-declare -A pid=() started=() failures=()
+declare -A pid=() started=() failures=() log_start=()
 service_user=mcs
 as_user=() # the words that make a command run as service_user; none unless we are root
-lock_fd='' quiet_fd='' web_caps=()
+lock_fd='' quiet_fd='' web_caps=() stop_wanted=''
 
 cmd_run() {
 	(($# == 0)) || die "run takes no arguments; settings come from the environment and .env"
@@ -18,7 +18,9 @@ cmd_run() {
 	choose_user
 	take_folder
 	trap finish EXIT
-	trap 'exit 0' INT TERM HUP
+	# Only noted here, and looked at between two steps: bash 5.2 crashes when a trap ends it inside
+	# of a `read` and then reads again on its way out.
+	trap 'stop_wanted=yes' INT TERM HUP
 	trap '' PIPE
 	exec {quiet_fd}<> <(:)
 	check_port
@@ -97,7 +99,7 @@ take_folder() {
 	else
 		chmod 700 "$MCS_VAR"
 	fi
-	echo $$ >"$MCS_VAR/mcs.pid" || die "cannot write to $MCS_VAR"
+	echo $$ 2>/dev/null >"$MCS_VAR/mcs.pid" || die "cannot write to $MCS_VAR"
 	private_folder "$run_folder"
 	private_folder "$MCS_VAR/log"
 	readable_folder "$MCS_VAR/bin"
@@ -125,13 +127,16 @@ check_port() {
 	fi
 	local deadline=$((SECONDS + 2))
 	while port_is_taken; do
-		((SECONDS < deadline)) || die "port $PORT is taken on $BIND; choose another one: PORT=$((PORT + 1)) ./mcs run"
+		((SECONDS < deadline)) || die "port $PORT is taken on $BIND; choose another one: PORT=$((PORT < 65535 ? PORT + 1 : 3000)) ./mcs run"
 		pause 0.1
+		end_if_wanted
 	done
 }
 
 # Sleeps without a process: nothing is ever written to this pipe.
 pause() { read -rt "$1" -u "$quiet_fd"; }
+
+end_if_wanted() { [[ ! $stop_wanted ]] || exit 0; }
 
 # --- starting -------------------------------------------------------------------------------------
 
@@ -142,14 +147,16 @@ start_everything() {
 	[[ ! $embedded_redis ]] || prepare_redis
 	prepare_api
 	: >"$MCS_VAR/parts"
+	[[ $embedded_redis ]] || check_redis
 	[[ ! $embedded_postgres ]] || end_leftover_postgres
+	end_if_wanted
 	[[ ! $embedded_postgres ]] || start_part postgres
 	[[ ! $embedded_redis ]] || start_part redis
 	[[ ! $embedded_postgres ]] || await_part postgres postgres_answers
 	[[ ! $embedded_redis ]] || await_part redis redis_answers
 	[[ ! $embedded_postgres ]] || create_database || die 'cannot create the database'
 	as_service "$MCS_VAR/bin/mcs-admin" migrate >"$MCS_VAR/etc/migrate.out" 2>&1 ||
-		die "the migrations failed: $(tail -n 1 "$MCS_VAR/etc/migrate.out")"
+		die_unless_stopped "$(sed -n 's/^mcs[^:]*: //p' "$MCS_VAR/etc/migrate.out" | tail -n 1)"
 	start_part wsd
 	start_part worker
 	start_part api
@@ -157,6 +164,20 @@ start_everything() {
 }
 
 is_ready() { [[ $(ready_status) == 200 ]]; }
+
+# A step that a signal interrupted has not failed.
+die_unless_stopped() {
+	end_if_wanted
+	die "$@"
+}
+
+# Somebody else's Redis either takes us or we say at once what is wrong with it.
+check_redis() {
+	local reply
+	reply=$(run_redis_cli PING 2>&1)
+	[[ $reply == PONG ]] ||
+		die_unless_stopped "cannot use Redis (REDIS_HOST=$REDIS_HOST, REDIS_PORT=$REDIS_PORT, REDIS_PASSWORD): ${reply%%$'\n'*}"
+}
 
 # A postgres whose mcs was killed may still be writing its last checkpoint.
 end_leftover_postgres() {
@@ -172,19 +193,28 @@ end_leftover_postgres() {
 # Waits until a part answers ($2: the probe) and it and the others named live.
 await_part() {
 	local name=$1 probe=$2 part deadline=$((SECONDS + 30))
-	until "$probe"; do
+	until end_if_wanted && "$probe"; do
 		for part in "$name" "${@:3}"; do
 			[[ $(session_pids "${pid[$part]}") ]] || die_with_log "$part" "$part did not start"
 		done
-		((SECONDS < deadline)) || die_with_log "$name" "$name did not become ready within 30 s"
+		((SECONDS < deadline)) || die_with_log "$name" "$name did not become ready within 30 s$(why_not_ready "$name")"
 		pause 0.05
 	done
 }
 
+# What the service itself says about it.
+why_not_ready() {
+	[[ $1 == api ]] || return
+	curl -q -s --noproxy '*' --max-time 3 "$probe_url/ready" |
+		sed -n 's/.*"message":"\([^"]*\)".*/ (\1)/p'
+}
+
+# Shows what the part has logged since this start of it.
 die_with_log() {
 	local log=$MCS_VAR/log/$1.log
+	end_if_wanted
 	say "$2; the end of $log:"
-	tail -n 6 "$log" | sed 's/^/    /' >&2
+	tail -c "+$((${log_start[$1]:-0} + 1))" "$log" | tail -n 6 | sed 's/^/    /' >&2
 	exit 1
 }
 
@@ -207,6 +237,7 @@ start_part() {
 	local name=$1 delay=${2:-0} command=() caps=()
 	[[ $name != api ]] || { before_api; caps=("${web_caps[@]}"); }
 	part_command "$name"
+	log_start[$name]=$(stat -c %s "$MCS_VAR/log/$name.log" 2>/dev/null || echo 0)
 	(
 		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&-
 		exec setsid env --default-signal "${as_user[@]:-setpriv}" "${caps[@]}" \
@@ -229,6 +260,9 @@ write_parts() {
 banner() {
 	local keys=() shown extra=''
 	IFS=', ' read -ra keys <<<"$VALID_API_KEYS"
+	local key kept=()
+	for key in "${keys[@]}"; do [[ ! $key ]] || kept+=("$key"); done
+	keys=("${kept[@]}")
 	shown=$(printf ', %s' "${keys[@]:0:6}")
 	((${#keys[@]} <= 6)) || extra=" and $((${#keys[@]} - 6)) more"
 	local took=$((${EPOCHREALTIME//[.,]/} - ${1//[.,]/}))
@@ -254,7 +288,9 @@ supervise() {
 		dead=''
 		wait -n -p dead "${pid[@]}" 2>/dev/null # bash would print the whole command that was killed
 		status=$?
+		end_if_wanted
 		pause 0.01 # lets bash take note of what else died
+		end_if_wanted
 		for name in "${part_names[@]}"; do
 			[[ ${pid[$name]:-} ]] || continue
 			if [[ ${pid[$name]} == "${dead:-}" ]]; then
@@ -283,7 +319,8 @@ revive() {
 # Stops whatever was started, in the order of its use; also the way out when a start fails.
 finish() {
 	trap '' INT TERM HUP
-	[[ ! ${pid[*]:-} ]] || say 'stopping'
+	local had_parts=${pid[*]:-}
+	[[ ! $had_parts ]] || say 'stopping'
 	# lighttpd takes nothing new and waits for its connections, the WebSockets among them until wsd
 	# has closed them; so these three are told before the first of them is waited for.
 	local name
@@ -294,6 +331,7 @@ finish() {
 		await_stop "$name"
 	done
 	rm -f "$run_folder"/*.sock* "$MCS_VAR/parts" "$MCS_VAR/mcs.pid"
+	[[ ! $had_parts ]] || say 'stopped'
 }
 
 tell_stop() { [[ ! ${pid[$1]:-} ]] || kill -s "${stop_signal[$1]}" "${pid[$1]}" 2>/dev/null; }
