@@ -1,5 +1,6 @@
-# Builds the four programs under build/<MODE>/. MODE is release (default), debug, asan or cover;
-# objects of different modes never mix. `make help` lists the targets; V=1 shows the commands.
+# Builds the four programs under build/<MODE>/. MODE is release (default), debug, asan, cover, faults
+# (with common/fault.h's points) or fuzz (clang, for the fuzz targets); objects of different modes never mix. `make help` lists the
+# targets; V=1 shows the commands.
 
 MODE    ?= release
 CC      ?= cc
@@ -15,13 +16,20 @@ LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 CFLAGS_debug   := -O0 -g3
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_asan   := -fsanitize=address,undefined
+CFLAGS_faults  := -O1 -g -DMCS_FAULT_POINTS
+CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+                  -fno-sanitize-recover=undefined
+LDFLAGS_fuzz   := -fsanitize=address,undefined
+ifeq ($(MODE),fuzz)
+CC := clang
+endif
 CFLAGS  += -std=gnu11 $(WARN) $(CFLAGS_$(MODE))
 LDFLAGS += $(LDFLAGS_$(MODE))
 LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-COMMON := buf call clock config id job json keyring keys lifecycle live log pg record redis
+COMMON := buf call clock config fault id job json keyring keys lifecycle live log pg record redis
 common_SRC := $(COMMON:%=common/%.c)
 common_OBJ := $(common_SRC:%.c=$(B)/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 
@@ -71,6 +79,7 @@ $(B)/gen/lua.c: tools/embed $(wildcard lua/*.lua)
 
 # --- unit tests: a program a module, no test framework beyond tests/unit/test.h -------------------
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+FUZZ := target json call handshake inlet config
 $(B)/tests/%: tests/unit/%.c tests/unit/test.h $(B)/libcommon.a Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -81,10 +90,31 @@ $(B)/tests/test_hub: $(B)/wsd/hub.o $(B)/wsd/frame.o
 $(B)/tests/test_hub: UNIT_LIBS := -lev
 $(B)/tests/test_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
 $(B)/tests/test_inlet: UNIT_LIBS := -lwslay
-unit: $(UNIT:%=$(B)/tests/%) ## Build the unit tests
+$(B)/tests/test_request: $(B)/fcgi/request.o
+$(B)/tests/test_reply: $(B)/fcgi/reply.o
+unit: $(UNIT:%=$(B)/tests/%) $(FUZZ:%=$(B)/tests/test_corpus_%) ## Build the unit tests
 
-tools: $(B)/tests/wscat
-$(B)/tests/wscat: tests/tools/wscat.c Makefile
+# --- fuzz targets: linked with libFuzzer by MODE=fuzz, else with a replay of their corpus ----------
+$(B)/fuzz/%: LDFLAGS += -fsanitize=fuzzer
+$(FUZZ:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o
+$(FUZZ:%=$(B)/tests/test_corpus_%): $(B)/tests/test_corpus_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o
+$(B)/fuzz/target $(B)/tests/test_corpus_target: $(B)/fcgi/request.o $(B)/fcgi/gateway.o
+$(B)/fuzz/target $(B)/tests/test_corpus_target: UNIT_LIBS := -lfcgi
+$(B)/fuzz/handshake $(B)/tests/test_corpus_handshake: $(B)/wsd/handshake.o
+$(B)/fuzz/inlet $(B)/tests/test_corpus_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
+$(B)/fuzz/inlet $(B)/tests/test_corpus_inlet: UNIT_LIBS := -lwslay
+$(FUZZ:%=$(B)/fuzz/%) $(FUZZ:%=$(B)/tests/test_corpus_%): $(B)/libcommon.a
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libcommon.a $(UNIT_LIBS) $(LDLIBS)
+fuzz: $(FUZZ:%=$(B)/fuzz/%)
+
+tools: $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/clock.so
+$(B)/tests/clock.so: tests/tools/clock.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O1 $(WARN) -fPIC -shared -o $@ $<
+$(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw: $(B)/tests/%: tests/tools/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle
@@ -103,8 +133,8 @@ clean: ## Remove everything that was built
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 
--include $(wildcard $(B)/*/*.d)
+-include $(wildcard $(B)/*/*.d $(B)/tests/fuzz/*.d)
 
-.PHONY: all unit tools lint run test clean help
+.PHONY: all unit fuzz tools lint run test clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

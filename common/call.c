@@ -82,11 +82,11 @@ void call_pack(struct buf *out, const struct call *call) {
   call_pack_rest(out, call);
 }
 
-/* Cuts the next field off `*at`; false if there is none, or if it does not fit `size`. */
+/* Cuts the next field off `*at`; false if there is none, it does not fit `size` or is no text. */
 static bool next_field(const char **at, const char *end, char *out, size_t size) {
   const char *blank = memchr(*at, ' ', (size_t)(end - *at));
   size_t len = (size_t)((blank ? blank : end) - *at);
-  if (len == 0 || len >= size)
+  if (len == 0 || len >= size || memchr(*at, '\0', len))
     return false;
   memcpy(out, *at, len);
   out[len] = '\0';
@@ -145,7 +145,11 @@ bool call_unpack(const char *line, size_t len, struct call *call) {
   const char *newline = memchr(line, '\n', len);
   const char *at = line, *end = newline ? newline : line + len;
   char upload[16];
-  if (!next_field(&at, end, call->id, sizeof(call->id)) || !next_int(&at, end, 1, &call->seq))
+  char id[ID_SIZE];
+  if (end > line && end[-1] == ' ')
+    return false;
+  if (!next_field(&at, end, id, sizeof(id)) || !id_parse(id, call->id) ||
+      !next_int(&at, end, 1, &call->seq))
     return false;
   int states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
   if (!next_list(&at, end, call->entered_ms, states) ||

@@ -28,6 +28,10 @@ static const char *rule_any(const char *s) {
   return NULL;
 }
 
+static const char *rule_path(const char *s) {
+  return *s ? rule_any(s) : "must not be empty";
+}
+
 static const char *rule_word(const char *s) {
   for (; *s; s++)
     if ((unsigned char)*s <= 0x20 || *s == '\'' || *s == '"' || *s == '\\')
@@ -295,14 +299,18 @@ bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]) {
   }
   int malformed = file ? malformed_line(file) : 0;
   if (malformed) {
-    snprintf(fault, CONFIG_FAULT_SIZE, "%.180s: line %d is not NAME=value", path, malformed);
+    snprintf(fault, CONFIG_FAULT_SIZE, "MCS_ENV_FILE=%.180s: line %d is not NAME=value", path,
+             malformed);
     return false;
   }
   for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
     const struct setting *s = &settings[i];
     const char *from_env = getenv(s->variable);
+    bool empty_is_unset = s->kind != KIND_STR || !*s->fallback;
+    if (from_env && !*from_env && empty_is_unset)
+      from_env = NULL;
     char *text = from_env ? strdup(from_env) : file ? file_value(file, s->variable) : NULL;
-    if (!text || (!*text && s->kind != KIND_STR)) {
+    if (!text || (!*text && empty_is_unset)) {
       free(text);
       text = strdup(s->fallback);
     }
@@ -347,6 +355,8 @@ void config_start(struct config *config, const char *program, const char *purpos
     fprintf(stderr, "mcs-%s: %s\n", program, fault);
     exit(2);
   }
+  /* Names are resolved by the C library, without a deadline of ours: bound its patience. */
+  setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
   enum log_level level = LOG_INFO;
   log_level_parse(config->log_level, &level);
   log_init(program, level);

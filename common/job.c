@@ -27,16 +27,16 @@ bool job_parse(const char *text, size_t len, struct job *job) {
   if (len >= JOB_SIZE || memchr(text, '\0', len))
     return false;
   memcpy(job->text, text, len);
-  int fields = sscanf(job->text, "%36s %15s %d %" SCNd64 " %" SCNd64, id, kind, &job->n,
+  int fields = sscanf(job->text, "%36s %15s %9d %18" SCNd64 " %18" SCNd64, id, kind, &job->n,
                       &job->length_ms, &job->number);
   if (fields < 3 || !id_parse(id, job->id))
     return false;
   for (int i = 0; i < JOB_KIND__MAX; i++)
-    if (strcmp(kind, kind_names[i]) == 0) {
+    if (strcmp(kind, kind_names[i]) == 0)
       job->kind = (enum job_kind)i;
-      return fields == (i == JOB_ADVANCE ? 3 : 5) && job->n >= 0 && job->length_ms >= 0;
-    }
-  return false;
+  struct job canonical = *job; /* to the letter what we would have written */
+  job_format(&canonical);
+  return strcmp(canonical.text, job->text) == 0 && job->n >= 0 && job->length_ms >= 0;
 }
 
 bool job_next(const struct call *call, struct job *job, int64_t *began_ms, int64_t *length_ms) {

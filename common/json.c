@@ -132,7 +132,8 @@ static size_t take_digits(struct scan *s, bool *nonzero) {
   return (size_t)(s->at - start);
 }
 
-/* A double must be able to hold it: neither infinite nor, unless it is zero, rounded to nothing. */
+/* A double must be able to hold it: neither infinite nor, unless it is zero, rounded to nothing.
+ * (A zero may come with any exponent, but not with one that PostgreSQL's numeric chokes on.) */
 static bool in_range(const char *text, size_t len, bool nonzero) {
   char copy[NUMBER_MAX + 1];
   if (len > NUMBER_MAX)
@@ -140,7 +141,9 @@ static bool in_range(const char *text, size_t len, bool nonzero) {
   memcpy(copy, text, len);
   copy[len] = '\0';
   double value = strtod(copy, NULL);
-  return isfinite(value) && (value != 0 || !nonzero);
+  const char *e = strpbrk(copy, "eE");
+  long exponent = e ? strtol(e + 1, NULL, 10) : 0;
+  return isfinite(value) && (value != 0 || !nonzero) && exponent >= -400 && exponent <= 400;
 }
 
 static bool take_number(struct scan *s) {
@@ -200,9 +203,13 @@ static bool take_scalar(struct scan *s) {
     return take_word(s, *s->at == 't' ? "true" : "false");
   case JSON_NULL:
     return take_word(s, "null");
-  default:
-    return take_number(s);
+  case JSON_NUMBER:
+  case JSON_ABSENT:
+  case JSON_ARRAY:
+  case JSON_OBJECT:
+    break;
   }
+  return take_number(s);
 }
 
 /* `"name" :` of an object's member; gives the name's slice, quotes included. */

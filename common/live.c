@@ -104,11 +104,13 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
     return LIVE_TOO_MANY_A_SECOND;
   }
   admission->epoch = element(reply, 1);
+  admission->due_us = element(reply, 3);
   call->entered_ms[0] = call->updated_ms = element(reply, 2);
   return LIVE_ADMITTED;
 }
 
-void live_release(struct redis *redis, const struct call *call) {
+bool live_release(struct redis *redis, const struct call *call,
+                  const struct live_admission *admission) {
   char record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE], due[KEYS_SIZE];
   keys_call(call->id, record);
   keys_slots(call->api_key, slots);
@@ -120,9 +122,24 @@ void live_release(struct redis *redis, const struct call *call) {
   const char *const texts[] = {record, slots, window, due, call->id, job.text};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++)
     add_text(&a, texts[i]);
+  add_number(&a, admission->due_us);
   queue(redis, "release", 4, &a);
-  if (!live_drain(redis, 1)) /* then the first job finds out */
-    log_warn("call.unreleased", "id=%s", call->id);
+  cleanup_reply redisReply *reply = redis_next(redis);
+  return redis_int(reply, 0) == 1;
+}
+
+void live_disown(struct redis *redis, int64_t epoch) {
+  char whole[KEYS_SIZE];
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    keys_whole(shard, whole);
+    struct args a = {0};
+    add_text(&a, whole);
+    add_text(&a, redis_run_id(redis));
+    add_number(&a, epoch);
+    queue(redis, "unmark", 1, &a);
+  }
+  if (live_drain(redis, KEYS_SHARDS))
+    log_warn("picture.disowned", "epoch=%" PRId64 " msg=\"the record has begun another\"", epoch);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -138,9 +155,11 @@ enum live_find live_find(struct redis *redis, const char *id, struct call *call,
   if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 2)
     return LIVE_DOWN;
   const redisReply *marker = r->element[0], *value = r->element[1];
-  if (marker->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
-      !keys_marker_is(marker->str, (size_t)marker->len, redis_run_id(redis)) ||
-      !call_unpack(value->str, (size_t)value->len, call) || !call->metadata)
+  if (marker->type != REDIS_REPLY_STRING ||
+      !keys_marker_is(marker->str, (size_t)marker->len, redis_run_id(redis)))
+    return LIVE_LOST;
+  if (value->type != REDIS_REPLY_STRING || !call_unpack(value->str, (size_t)value->len, call) ||
+      !call->metadata)
     return LIVE_ABSENT;
   return LIVE_FOUND;
 }
@@ -241,13 +260,17 @@ bool live_claim(struct redis *redis, struct live_claim *claim) {
   claim->count = 0;
   claim->next_ms = -1;
   claim->whole = true;
+  bool good = true;
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
     cleanup_reply redisReply *reply = redis_next(redis);
-    if (!reply || reply->type != REDIS_REPLY_ARRAY)
+    if (!reply)
       return false;
-    read_claim(reply, claim);
+    if (reply->type == REDIS_REPLY_ARRAY)
+      read_claim(reply, claim);
+    else
+      good = false; /* the other replies are read all the same */
   }
-  return true;
+  return good;
 }
 
 /* The keys of a call that scripts touch after its admission; settle and restore take the first four
@@ -364,6 +387,34 @@ bool live_drain(struct redis *redis, int count) {
 
 /* --- rebuild ---------------------------------------------------------------------------------- */
 
+/* Removes what one page of SCAN named; the clock goes on, and the token stays. */
+static bool wipe_page(struct redis *redis, const redisReply *names) {
+  int queued = 0;
+  for (size_t i = 0; i < names->elements; i++) {
+    const char *name = names->element[i]->str;
+    if (!name || strstr(name, "}:clock") || strstr(name, "}:rebuild"))
+      continue;
+    const char *const argv[] = {"UNLINK", name};
+    redis_queue(redis, 2, argv, NULL);
+    queued++;
+  }
+  return live_drain(redis, queued);
+}
+
+static bool wipe(struct redis *redis) {
+  char cursor[24] = "0";
+  do {
+    const char *const argv[] = {"SCAN", cursor, "MATCH", "mcs:{?}:*", "COUNT", "1000"};
+    redis_queue(redis, ARRAY_LEN(argv), argv, NULL);
+    cleanup_reply redisReply *reply = redis_next(redis);
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        !wipe_page(redis, reply->element[1]))
+      return false;
+    snprintf(cursor, sizeof(cursor), "%s", reply->element[0]->str);
+  } while (strcmp(cursor, "0") != 0);
+  return true;
+}
+
 bool live_rebuild_begin(struct redis *redis, const char *token) {
   char key[KEYS_SIZE];
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
@@ -371,7 +422,7 @@ bool live_rebuild_begin(struct redis *redis, const char *token) {
     const char *const argv[] = {"SET", key, token, "EX", "120"};
     redis_queue(redis, ARRAY_LEN(argv), argv, NULL);
   }
-  return live_drain(redis, KEYS_SHARDS);
+  return live_drain(redis, KEYS_SHARDS) && wipe(redis);
 }
 
 bool live_rebuild_end(struct redis *redis, const char *token, int64_t epoch) {

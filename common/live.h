@@ -31,17 +31,26 @@ enum live_verdict {
 struct live_admission {
   int64_t epoch;    /* of the picture under which it was admitted */
   int64_t retry_ms; /* when refused by a limit: when a place is expected to be free */
+  int64_t due_us;   /* when its first job is due; for live_release() */
 };
 
 /* Decides about a call (in its first state; its times are filled in from Redis's clock). */
 enum live_verdict live_admit(struct redis *redis, struct call *call,
                              const struct live_limits *limits, struct live_admission *admission);
-/* Takes back an admission whose call certainly was not and will not be stored. */
-void live_release(struct redis *redis, const struct call *call);
+/* Takes back an admission whose call was not stored by us, and will not be. False when a worker may
+ * be storing it already, or when Redis did not answer: then the first job decides. */
+must_check bool live_release(struct redis *redis, const struct call *call,
+                             const struct live_admission *admission);
+/* The record says that this epoch is over: the picture that still claims it is given up. */
+void live_disown(struct redis *redis, int64_t epoch);
 
-enum live_find { LIVE_FOUND, LIVE_ABSENT, LIVE_DOWN };
-/* Reads a live record into `call`, which then points into `*reply`, to be freed by the caller.
- * LIVE_ABSENT also when the picture is not whole, for then the record may be old. */
+enum live_find {
+  LIVE_FOUND,
+  LIVE_ABSENT,
+  LIVE_LOST, /* the picture is not whole: what is there may be old */
+  LIVE_DOWN,
+};
+/* Reads a live record into `call`, which then points into `*reply`, to be freed by the caller. */
 must_check enum live_find live_find(struct redis *redis, const char *id, struct call *call,
                                     redisReply **reply);
 
@@ -76,6 +85,7 @@ must_check bool live_restore_queue(struct redis *redis, const struct call *call)
 /* Sends the pipeline and reads `count` replies; false when Redis did not answer all. */
 must_check bool live_drain(struct redis *redis, int count);
 
-/* A rebuild: sets the token in every shard; marks every shard whole where it is still there. */
+/* A rebuild: sets the token in every shard and removes all that an older picture may have left;
+ * at its end marks every shard whole where the token is still there. */
 must_check bool live_rebuild_begin(struct redis *redis, const char *token);
 must_check bool live_rebuild_end(struct redis *redis, const char *token, int64_t epoch);

@@ -81,7 +81,10 @@ void pg_connect_params(const struct config *config, const char *program, const c
       {"options",
        "-c statement_timeout=3000 -c lock_timeout=2500 -c jit=off"
        " -c idle_in_transaction_session_timeout=10000 -c enable_seqscan=off"
-       " -c enable_hashjoin=off -c enable_mergejoin=off"},
+       " -c enable_hashjoin=off -c enable_mergejoin=off"
+       /* a host that vanished must not hold the lock of a rebuild for hours */
+       " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"},
+      {"gssencmode", "disable"},
       {"tcp_user_timeout", "5000"},
       {"connect_timeout", "2"},
   };
@@ -137,6 +140,8 @@ static bool open_connection(struct pg *pg, int64_t deadline_ms) {
     return false;
   }
   PQsetNoticeReceiver(conn, quiet_notice, NULL);
+  /* An error's details can show a whole row, the API key in it; they would get into the log. */
+  PQsetErrorVerbosity(conn, PQERRORS_TERSE);
   pg->conn = conn;
   pg->quiet_until_ms = 0;
   return true;
@@ -252,7 +257,8 @@ enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count, const c
   if (!pg->sqlstate[0] || strncmp(pg->sqlstate, "57P", 3) == 0 ||
       strcmp(pg->sqlstate, "26000") == 0 || strcmp(pg->sqlstate, "0A000") == 0)
     pg_disconnect(pg);
-  return pg->sqlstate[0] ? PG_REFUSED : PG_UNKNOWN;
+  bool lost = !pg->sqlstate[0] || strncmp(pg->sqlstate, "08", 2) == 0; /* a proxy says so, too */
+  return lost ? PG_UNKNOWN : PG_REFUSED;
 }
 
 /* --- binary values ---------------------------------------------------------------------------- */

@@ -45,7 +45,7 @@ const char *pg_sqlstate(const struct pg *pg);
 
 /* The connection string's parts for those who use libpq themselves: arrays closed by NULL, at most
  * PG_CONNECT_PARAMS long, pointing into `config` and `port`. */
-enum { PG_CONNECT_PARAMS = 12 };
+enum { PG_CONNECT_PARAMS = 13 };
 void pg_connect_params(const struct config *config, const char *program, const char *names[],
                        const char *values[], char port[8]);
 /* The text of a statement of sql/queries; asserts that there is one of that name. */

@@ -39,9 +39,9 @@ static enum record_insert insert_once(struct pg *pg, const char *const values[11
   cleanup_pgresult PGresult *r = NULL;
   switch (pg_exec(pg, "call_insert", 11, values, deadline_ms, &r)) {
   case PG_DONE:
-    return pg_bool(r, 0, 0) ? RECORD_STORED : RECORD_REFUSED;
+    return pg_bool(r, 0, 0) ? RECORD_STORED : RECORD_OUTDATED;
   case PG_REFUSED:
-    return RECORD_REFUSED;
+    return strncmp(pg_sqlstate(pg), "22", 2) == 0 ? RECORD_INVALID : RECORD_REFUSED;
   case PG_UNKNOWN:
     break;
   }

@@ -12,9 +12,11 @@
 enum { RECORD_INSERT_MS = 2000, RECORD_READ_MS = 2000, RECORD_BATCH_MS = 3000 };
 
 enum record_insert {
-  RECORD_STORED,  /* committed, by this insert or an earlier one of the same id */
-  RECORD_REFUSED, /* certainly not stored, and never will be */
-  RECORD_UNKNOWN, /* may be stored, now or later */
+  RECORD_STORED,   /* committed, by this insert or an earlier one of the same id */
+  RECORD_REFUSED,  /* certainly not stored, and never will be */
+  RECORD_OUTDATED, /* refused because the epoch of its admission is over */
+  RECORD_INVALID,  /* refused because the database cannot hold these values */
+  RECORD_UNKNOWN,  /* may be stored, now or later */
 };
 
 /*
@@ -25,7 +27,8 @@ enum record_insert record_insert(struct pg *pg, const struct call *call, int64_t
                                  int64_t deadline_ms);
 
 /* Reads the call in a result's row (the columns of sql/queries/calls_find.sql, in its order).
- * call->metadata points into the result. False for a row that this version cannot read. */
+ * call->metadata points into the result. False for a row that this version cannot read, but for
+ * its id. */
 must_check bool record_read(const PGresult *r, int row, struct call *call);
 
 /* Finds one call: PG_DONE with *result NULL when there is none; else its row 0 is in `*result`. */

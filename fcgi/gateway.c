@@ -61,6 +61,9 @@ static void set_up_signals(struct gateway *g) {
 }
 
 bool gateway_is_cgi(void) {
+  /* How long libfcgi waits for the web server to close after a reply; one that is gone never will.
+   * Read when the library first wakes, which is in this call. */
+  setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "500", 0);
   return FCGX_IsCGI();
 }
 
@@ -69,8 +72,6 @@ struct gateway *gateway_new(void) {
   if (!g)
     log_oom();
   g->cgi = gateway_is_cgi();
-  /* It waits that long for the web server to close after a reply; one that is gone never will. */
-  setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "500", 0);
   if (!g->cgi) {
     if (FCGX_Init() != 0 || FCGX_InitRequest(&g->request, LISTENER, 0) != 0)
       log_oom();

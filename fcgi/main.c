@@ -60,6 +60,8 @@ int main(int argc, char **argv) {
   bool cgi = gateway_is_cgi();
   if (cgi || pool_run((int)config.responders) >= 0)
     serve(&responder, cgi);
+  if (!cgi)
+    pool_inherit();
   keyring_free(responder.ring);
   config_done(&config);
   return 0;

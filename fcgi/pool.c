@@ -7,8 +7,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +26,71 @@ struct child {
   int64_t born_ms;
   int64_t not_before_ms;
 };
+
+/* What the children have to know should the parent be killed. */
+static struct {
+  pid_t parent;
+  pid_t owner;    /* who started the pool, which shall not outlive that one */
+  bool inherited; /* the owner is not our own parent, so the kernel does not tell of its death */
+  struct stat socket;  /* the path that we listen on, as it was; zero where there is none */
+  _Atomic pid_t *heir; /* shared by the children: who carries on; 0 for nobody yet */
+} pool;
+
+static const char heritage[] = "MCS_POOL_HERITAGE"; /* OWNER DEVICE INODE, for an heir */
+
+static bool stat_socket(struct stat *found) {
+  struct sockaddr_un address = {0};
+  socklen_t len = sizeof(address) - 1;
+  *found = (struct stat){0};
+  return getsockname(STDIN_FILENO, (struct sockaddr *)&address, &len) == 0 &&
+         address.sun_family == AF_UNIX && *address.sun_path && stat(address.sun_path, found) == 0;
+}
+
+static void know_pool(void) {
+  unsigned long device, inode;
+  int owner;
+  const char *text = getenv(heritage);
+  pool.parent = getpid();
+  pool.owner = getppid();
+  pool.inherited = text && sscanf(text, "%d %lu %lu", &owner, &device, &inode) == 3;
+  if (pool.inherited) {
+    pool.owner = owner;
+    pool.socket = (struct stat){.st_dev = device, .st_ino = inode};
+    unsetenv(heritage);
+  } else {
+    (void)!stat_socket(&pool.socket);
+  }
+  pool.heir =
+      mmap(NULL, sizeof(*pool.heir), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (pool.heir == MAP_FAILED)
+    log_oom();
+}
+
+/* Whether the pool is still wanted: its owner lives, and nobody else got its socket's path. */
+static bool is_wanted(void) {
+  struct stat now;
+  if (kill(pool.owner, 0) != 0 && errno != EPERM)
+    return false;
+  return !pool.socket.st_ino || (stat_socket(&now) && now.st_ino == pool.socket.st_ino &&
+                                 now.st_dev == pool.socket.st_dev);
+}
+
+void pool_inherit(void) {
+  pid_t nobody = 0;
+  if (getpid() == pool.parent || getppid() == pool.parent || !is_wanted() ||
+      !atomic_compare_exchange_strong(pool.heir, &nobody, getpid()))
+    return;
+  char text[80];
+  snprintf(text, sizeof(text), "%d %lu %lu", (int)pool.owner, (unsigned long)pool.socket.st_dev,
+           (unsigned long)pool.socket.st_ino);
+  setenv(heritage, text, 1);
+  log_warn("pool.inherit", "msg=\"the pool's parent was killed; carrying on in its place\"");
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  execl("/proc/self/exe", "mcs-responder", (char *)NULL);
+  log_error("pool.inherit", "errno=%d", errno);
+}
 
 static sigset_t watched_signals(void) {
   sigset_t set;
@@ -102,23 +174,23 @@ int pool_run(int count) {
   struct child *children = calloc((size_t)count, sizeof(*children));
   if (!children)
     log_oom();
-  sigset_t set = watched_signals(), before;
-  sigprocmask(SIG_BLOCK, &set, &before);
+  sigset_t set = watched_signals();
+  sigprocmask(SIG_BLOCK, &set, NULL);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  pid_t self = getpid();
+  know_pool();
   int number = -1, signal = 0;
   log_info("pool.start", "version=%s children=%d", MCS_VERSION, count);
   while (signal != SIGTERM && signal != SIGINT && signal != SIGUSR1) {
     bury(children, count);
-    if (fill(children, count, self, &number))
+    if (pool.inherited && !is_wanted())
+      break;
+    if (fill(children, count, pool.parent, &number))
       break;
     signal = next_signal(&set, 1000);
   }
   if (number < 0) {
     drain(children, count, &set);
     log_info("pool.stop", "msg=\"told to stop\"");
-  } else {
-    sigprocmask(SIG_SETMASK, &before, NULL);
   }
   free(children);
   return number;

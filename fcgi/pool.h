@@ -5,7 +5,16 @@
  * that die, with a pause when they die young. On SIGTERM or SIGINT (and when whoever started it
  * dies) it has the children finish their requests and waits for them.
  *
- * pool_run() returns in the children: the number of the child, 0 … count-1. In the parent it
- * returns -1 when all is over.
+ * pool_run() returns in the children: the number of the child, 0 … count-1, with the signals that
+ * stop a child still blocked. In the parent it returns -1 when all is over.
  */
 int pool_run(int count);
+
+/*
+ * To be called by a child that is about to exit. When it is told to because the parent was killed
+ * while whoever started the pool lives, one of the children carries the pool on: it becomes a
+ * parent in this process, on the same socket, and this does not return. A web server may not notice
+ * that the pool died (lighttpd takes a socket on which the last child still listens for a pool that
+ * lives, and never starts another one), so the pool must not need it.
+ */
+void pool_inherit(void);

@@ -76,7 +76,11 @@ bool store_needs_tending(const struct store *store) {
 
 static bool ping_postgres(struct store *store) {
   cleanup_pgresult PGresult *r = NULL;
-  return pg_exec(store->pg, "ping", 0, NULL, clock_monotonic_ms() + PROBE_MS, &r) == PG_DONE;
+  int64_t deadline_ms = clock_monotonic_ms() + PROBE_MS;
+  if (pg_exec(store->pg, "ping", 0, NULL, deadline_ms, &r) == PG_DONE)
+    return true;
+  blame_postgres(store, deadline_ms);
+  return false;
 }
 
 void store_tend(struct store *store) {
@@ -124,10 +128,13 @@ enum store_create store_create(struct store *store, struct call *call, int64_t *
   switch (record_insert(store->pg, call, admission.epoch, store->stripe, deadline_ms)) {
   case RECORD_STORED:
     return STORE_CREATED;
+  case RECORD_OUTDATED:
+    live_disown(store->redis, admission.epoch);
+    return live_release(store->redis, call, &admission) ? STORE_REBUILDING : STORE_UNKNOWN;
   case RECORD_REFUSED:
+  case RECORD_INVALID:
     blame_postgres(store, deadline_ms);
-    live_release(store->redis, call);
-    return STORE_UNAVAILABLE;
+    return live_release(store->redis, call, &admission) ? STORE_UNAVAILABLE : STORE_UNKNOWN;
   case RECORD_UNKNOWN:
     break;
   }

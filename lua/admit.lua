@@ -3,7 +3,7 @@
 --   KEYS  1 whole  2 clock  3 call  4 slots of the API key  5 window of the API key  6 due
 --   ARGV  1 run id  2 call id  3 most concurrent  4 most in a second  5 job  6 µs until the job
 --         7 µs until the call's expected end  8 the packed line behind its times, newline, metadata
--- Returns {1, epoch, wall ms} admitted; {2, ms} too many at once, {3, ms} too many in a second
+-- Returns {1, epoch, wall ms, the job's due time} admitted; {2, ms} too many at once, {3, ms} too many in a second
 -- (ms: when a place is expected to be free); {0} when the picture is not whole.
 local ok, epoch = whole(KEYS[1], ARGV[1])
 if not ok then
@@ -28,8 +28,8 @@ end
 
 local id, ms = ARGV[2], string.format('%.0f', math.floor(wall / 1000))
 redis.call('ZADD', KEYS[5], string.format('%.0f', now), id)
-redis.call('PEXPIRE', KEYS[5], 10000)
+redis.call('PEXPIRE', KEYS[5], 86400000) -- by the wall clock, which may jump: not a tight one
 redis.call('ZADD', KEYS[4], string.format('%.0f', now + ARGV[7]), id)
 redis.call('SET', KEYS[3], id .. ' 1 ' .. ms .. ' ' .. ms .. ' ' .. ARGV[8])
 redis.call('ZADD', KEYS[6], string.format('%.0f', now + ARGV[6]), ARGV[5])
-return {1, epoch, tonumber(ms)}
+return {1, epoch, tonumber(ms), now + ARGV[6]}

@@ -1,9 +1,9 @@
 -- The one clock by which calls wait: Redis's, made steady. Returns (now, wall) in microseconds.
 --   key   string "WALL LOGICAL", both as of the last time it was written
 -- `wall` is Redis's TIME. `now` goes forward with it, but stands still when the wall clock is set
--- back, and takes at most STEP at once when it is set forward (or when nobody asked for longer):
--- so a clock that jumps neither freezes calls nor fires them all at once. Workers ask many times a
--- second, so a real gap that long means that nothing was being played anyway.
+-- back, and also when it is set forward by more than STEP (or nobody asked for longer): so a clock
+-- that jumps neither freezes calls nor fires them all at once, nor opens the limits' window early.
+-- Workers ask many times a second, so a real gap that long means that nothing was being played.
 local function clock(key)
   local STEP, WRITE_EVERY = 2000000, 500000
   local t = redis.call('TIME')
@@ -16,13 +16,11 @@ local function clock(key)
   local last_wall, now = string.match(last, '^(%d+) (%d+)$')
   last_wall, now = tonumber(last_wall), tonumber(now)
   local passed = wall - last_wall
-  if passed < 0 then
+  if passed < 0 or passed > STEP then
     passed = 0
-  elseif passed > STEP then
-    passed = STEP
   end
   now = now + passed
-  if wall < last_wall or wall - last_wall >= WRITE_EVERY then
+  if passed ~= wall - last_wall or passed >= WRITE_EVERY then
     redis.call('SET', key, string.format('%.0f %.0f', wall, now))
   end
   return now, wall

@@ -67,33 +67,66 @@ static bool move(struct worker *w, const struct batch *batch, bool *seen) {
   return batch_exec(w, batch, "calls_advance", ARRAY_LEN(values), values, on_row, seen);
 }
 
+enum repair {
+  REPAIR_NONE,     /* it has no row now; its job was dropped, or comes again */
+  REPAIR_DONE,     /* it has one */
+  REPAIR_HOPELESS, /* a database does not answer: no use in going on */
+};
+
+static enum repair drop(struct worker *w, const struct job *job, const struct call *call) {
+  log_warn("call.gone", "id=%s msg=\"a job without a call was dropped\"", job->id);
+  live_drop_queue(w->redis, job, call);
+  w->queued++;
+  return REPAIR_NONE;
+}
+
+/* Not the first job, or no live record: drops the job, if the record certainly has no such call. */
+static enum repair drop_unless_there(struct worker *w, const struct job *job,
+                                     const struct call *call) {
+  struct call stored;
+  cleanup_pgresult PGresult *r = NULL;
+  if (record_find(w->pg, job->id, clock_monotonic_ms() + RECORD_READ_MS, &stored, &r) != PG_DONE)
+    return REPAIR_HOPELESS;
+  return r ? REPAIR_NONE /* somebody was faster; the job comes again when its lease is over */
+           : drop(w, job, call);
+}
+
 /*
  * A job without a row: the responder died between the admission and the insert, or does not know
- * whether the insert came through. Then the call is inserted from its live record. True when it
- * has a row now.
+ * whether the insert came through. Then the call is inserted from its live record.
  */
-static bool insert_missing(struct worker *w, const struct batch *batch, const struct job *job) {
+static enum repair insert_missing(struct worker *w, const struct batch *batch,
+                                  const struct job *job) {
   struct call call;
   cleanup_reply redisReply *reply = NULL;
   if (!worker_drain(w)) /* a reply comes behind those to what is queued */
-    return false;
-  enum live_find found = live_find(w->redis, job->id, &call, &reply);
-  if (found == LIVE_DOWN)
-    return false;
-  if (found == LIVE_ABSENT || call.seq != 1 || job->n != 1) {
-    log_warn("call.gone", "id=%s msg=\"a job without a call was dropped\"", job->id);
-    live_drop_queue(w->redis, job, found == LIVE_FOUND ? &call : NULL);
-    w->queued++;
-    return false;
+    return REPAIR_HOPELESS;
+  switch (live_find(w->redis, job->id, &call, &reply)) {
+  case LIVE_DOWN:
+  case LIVE_LOST:
+    return REPAIR_HOPELESS;
+  case LIVE_ABSENT:
+    return drop_unless_there(w, job, NULL);
+  case LIVE_FOUND:
+    break;
   }
-  enum record_insert inserted =
-      record_insert(w->pg, &call, batch->epoch, w->stripe, clock_monotonic_ms() + RECORD_INSERT_MS);
-  if (inserted == RECORD_STORED) {
+  if (call.seq != 1 || job->n != 1)
+    return drop_unless_there(w, job, &call);
+  switch (record_insert(w->pg, &call, batch->epoch, w->stripe,
+                        clock_monotonic_ms() + RECORD_INSERT_MS)) {
+  case RECORD_STORED:
     log_warn("call.recovered", "id=%s msg=\"inserted from its live record\"", job->id);
-    return true;
+    return REPAIR_DONE;
+  case RECORD_INVALID:
+    return drop(w, job, &call);
+  case RECORD_OUTDATED:
+    live_disown(w->redis, batch->epoch);
+    return REPAIR_HOPELESS;
+  case RECORD_REFUSED:
+  case RECORD_UNKNOWN:
+    break;
   }
-  batch_give_back(w, job, 1);
-  return false;
+  return REPAIR_HOPELESS;
 }
 
 void advance_run(struct worker *w, const struct batch *batch) {
@@ -110,8 +143,9 @@ void advance_run(struct worker *w, const struct batch *batch) {
   struct batch repaired = *batch;
   repaired.jobs = again;
   repaired.count = 0;
-  for (int i = 0; i < batch->count && !worker_stopping(); i++)
-    if (!seen[i] && insert_missing(w, batch, &batch->jobs[i]))
+  enum repair repair = REPAIR_NONE;
+  for (int i = 0; i < batch->count && repair != REPAIR_HOPELESS; i++)
+    if (!seen[i] && (repair = insert_missing(w, batch, &batch->jobs[i])) == REPAIR_DONE)
       again[repaired.count++] = batch->jobs[i];
   if (repaired.count && !move(w, &repaired, seen))
     batch_give_back(w, again, repaired.count);

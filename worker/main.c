@@ -12,8 +12,8 @@
 #include <signal.h>
 
 static const char *const statements[] = {
-    "calls_advance", "uploads_finish", "call_insert",   "calls_open", "calls_retire",
-    "rebuild_lock",  "rebuild_unlock", "picture_begin", NULL,
+    "calls_advance", "uploads_finish", "call_insert",   "calls_find", "calls_open", "calls_retire",
+    "rebuild_lock",  "rebuild_unlock", "picture_begin", "ping",       NULL,
 };
 
 static volatile sig_atomic_t stopping;

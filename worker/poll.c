@@ -8,6 +8,7 @@
 #include "worker/batch.h"
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -57,13 +58,14 @@ static int64_t poll_once(struct worker *w, struct job *jobs) {
     return TROUBLE_MS;
   if (!claim.whole && !reconcile_run(w))
     return TROUBLE_MS;
+  retention_run(w); /* paces itself */
   if (claim.count > 0) {
+    FAULT_POINT("worker.claimed");
     do_jobs(w, &claim);
     if (!worker_drain(w))
       return TROUBLE_MS;
     return claim.next_ms < POLL_MAX_MS && claim.next_ms >= 0 ? claim.next_ms : POLL_MAX_MS;
   }
-  retention_run(w);
   return claim.next_ms >= 0 && claim.next_ms < POLL_MAX_MS ? claim.next_ms : POLL_MAX_MS;
 }
 

@@ -3,7 +3,8 @@
  * flushed, failed over to a replica that lagged). Nothing is admitted meanwhile.
  *
  *   1. One worker at a time: a lock in PostgreSQL.
- *   2. A token in Redis: if that is lost as well before the end, all begins anew.
+ *   2. A token in Redis: if that is lost as well before the end, all begins anew. What an older
+ *      picture left (Redis may be back from a snapshot) is removed.
  *   3. A barrier in PostgreSQL: every insert admitted under the old picture has landed, or is
  *      refused from now on because its epoch is over. So no call can exist beside the new picture.
  *   4. Every open row is put in.
@@ -35,6 +36,13 @@ static bool begin_epoch(struct worker *w, int64_t *epoch) {
   return true;
 }
 
+/* Whether that is still the present epoch: the lock that keeps others from rebuilding is lost with
+ * the connection. */
+static bool epoch_is(struct worker *w, int64_t epoch) {
+  cleanup_pgresult PGresult *r = NULL;
+  return exec_simple(w, "ping", &r) && pg_i64(r, 0, 0) == epoch;
+}
+
 /* Puts all open rows in; -1 when a database did not answer. */
 static long restore_all(struct worker *w) {
   char after[ID_SIZE] = "00000000-0000-0000-0000-000000000000", most[12];
@@ -46,12 +54,12 @@ static long restore_all(struct worker *w) {
       return -1;
     struct call call;
     for (int row = 0; row < PQntuples(r); row++) {
-      if (!record_read(r, row, &call)) {
-        log_error("call.unreadable", "row=%d", row);
-        continue;
-      }
+      bool readable = record_read(r, row, &call);
       memcpy(after, call.id, ID_SIZE);
-      w->queued += live_restore_queue(w->redis, &call);
+      if (readable)
+        w->queued += live_restore_queue(w->redis, &call);
+      else
+        log_error("call.unreadable", "id=%s", call.id);
     }
     total += w->queued;
     if (!worker_drain(w))
@@ -67,10 +75,12 @@ static bool rebuild(struct worker *w) {
   snprintf(token, sizeof(token), "%08x%08x", arc4random(), arc4random());
   if (!live_rebuild_begin(w->redis, token) || !begin_epoch(w, &epoch))
     return false;
+  int64_t epoch_ms = clock_monotonic_ms(); /* until then an older Redis may have admitted calls */
   long calls = restore_all(w);
-  while (calls >= 0 && clock_monotonic_ms() - began_ms < WINDOW_MS && !worker_stopping())
+  while (calls >= 0 && clock_monotonic_ms() - epoch_ms < WINDOW_MS && !worker_stopping())
     worker_sleep(20);
-  if (calls < 0 || worker_stopping() || !live_rebuild_end(w->redis, token, epoch))
+  if (calls < 0 || worker_stopping() || !epoch_is(w, epoch) ||
+      !live_rebuild_end(w->redis, token, epoch))
     return false;
   log_info("picture.rebuilt", "epoch=%" PRId64 " open_calls=%ld ms=%" PRId64, epoch, calls,
            clock_monotonic_ms() - began_ms);

@@ -61,7 +61,11 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
   if (moved)
     log_ended(call, batch->wall_ms);
   if (job_next(call, &next, &began_ms, &length_ms)) { /* no news, but another attempt */
+    /* At most the backoff itself: the wall clock may have been set back since. */
     int64_t delay_ms = began_ms + length_ms - batch->wall_ms;
+    int64_t most_ms = lifecycle_backoff_ms(call->upload_attempts, w->config->time_scale);
+    if (delay_ms > most_ms)
+      delay_ms = most_ms;
     live_requeue_queue(w->redis, job->text, &next, delay_ms > 0 ? delay_ms : 0);
   } else {
     live_settle_queue(w->redis, job->text, call);
@@ -78,7 +82,7 @@ static bool finish(struct worker *w, const struct batch *batch, bool *seen) {
     buf_printf(&backoffs, "%c%" PRId64, i == 1 ? '{' : ',',
                lifecycle_backoff_ms(i, w->config->time_scale));
   buf_chr(&backoffs, '}');
-  char now[24], stripe[12], round[12], url[160];
+  char now[24], stripe[12], round[12], url[CALL_URL_SIZE];
   snprintf(now, sizeof(now), "%" PRId64, batch->wall_ms);
   snprintf(stripe, sizeof(stripe), "%d", w->stripe);
   snprintf(round, sizeof(round), "%d", UPLOAD_ATTEMPTS);

@@ -275,6 +275,8 @@ static void on_request(struct conn *conn) {
   char id[ID_SIZE];
   if (handshake->status != HANDSHAKE_UPGRADE) {
     refuse(conn, handshake->status, NULL);
+  } else if (!handshake_origin_allowed(handshake, conn->server->config->wsd_origins)) {
+    refuse(conn, HANDSHAKE_FORBIDDEN, NULL);
   } else if (conn->surplus) {
     refuse(conn, HANDSHAKE_UNAVAILABLE, "Too many connections");
   } else if (!*handshake->call_id) {
@@ -285,6 +287,7 @@ static void on_request(struct conn *conn) {
     refuse(conn, HANDSHAKE_NOT_FOUND, "Call not found");
   } else {
     conn->state = CONN_WAITING;
+    conn->watcher.after = handshake->after;
     watch(conn);
     hub_join(conn->server->hub, &conn->watcher, id); /* may bring the connection to its end */
   }

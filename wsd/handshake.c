@@ -7,6 +7,7 @@
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -21,8 +22,8 @@ struct headers {
   bool upgrade_websocket;  /* Upgrade: websocket */
   bool connection_upgrade; /* Connection: upgrade */
   bool has_body;
-  struct slice key, version;
-  int keys, versions; /* how often each was there */
+  struct slice key, version, origin;
+  int keys, versions, origins; /* how often each was there */
 };
 
 enum { KEY_TEXT_LEN = 24, KEY_LEN = 16 };
@@ -32,6 +33,7 @@ static const struct answer {
   const char *reason, *message, *headers;
 } answers[] = {
     {HANDSHAKE_BAD, "Bad Request", "Malformed WebSocket handshake", ""},
+    {HANDSHAKE_FORBIDDEN, "Forbidden", "Origin not allowed", ""},
     {HANDSHAKE_NOT_FOUND, "Not Found", "Not found", ""},
     {HANDSHAKE_METHOD, "Method Not Allowed", "Method not allowed", "Allow: GET\r\n"},
     {HANDSHAKE_NO_UPGRADE, "Upgrade Required", "This is a WebSocket; connect with version 13",
@@ -111,17 +113,25 @@ static bool path_matches(struct slice path, const char *base_path) {
          is((struct slice){path.at + base_len, path.len - base_len}, "/ws");
 }
 
-static void find_call_id(struct slice query, char out[HANDSHAKE_CALL_ID_SIZE]) {
+/* The value of the first parameter of that name, cut to the size; "" when there is none. */
+static void find_parameter(struct slice query, const char *wanted, char *out, size_t size) {
   while (query.len) {
     struct slice value = cut(&query, '&');
     struct slice name = cut(&value, '=');
-    if (!is(name, "call_id"))
+    if (!is(name, wanted))
       continue;
-    size_t len = value.len < HANDSHAKE_CALL_ID_SIZE ? value.len : HANDSHAKE_CALL_ID_SIZE - 1;
+    size_t len = value.len < size ? value.len : size - 1;
     memcpy(out, value.at, len);
     out[len] = '\0';
     return;
   }
+}
+
+static void read_query(struct handshake *h, struct slice query) {
+  char after[9] = "";
+  find_parameter(query, "call_id", h->call_id, sizeof(h->call_id));
+  find_parameter(query, "after", after, sizeof(after));
+  h->after = after[strspn(after, "0123456789")] ? 0 : atoi(after);
 }
 
 static enum handshake_status check_request_line(struct handshake *h, struct slice line,
@@ -138,7 +148,7 @@ static enum handshake_status check_request_line(struct handshake *h, struct slic
     return HANDSHAKE_NOT_FOUND;
   if (!is(method, "GET"))
     return HANDSHAKE_METHOD;
-  find_call_id(query, h->call_id);
+  read_query(h, query);
   return is(line, "HTTP/1.1") ? HANDSHAKE_UPGRADE : HANDSHAKE_NO_UPGRADE;
 }
 
@@ -155,6 +165,9 @@ static void note_header(struct headers *headers, struct slice name, struct slice
   } else if (is_nocase(name, "Sec-WebSocket-Version")) {
     headers->version = value;
     headers->versions++;
+  } else if (is_nocase(name, "Origin")) {
+    headers->origin = value;
+    headers->origins++;
   } else if (is_nocase(name, "Content-Length")) {
     headers->has_body |= !is(value, "0");
   } else if (is_nocase(name, "Transfer-Encoding")) {
@@ -204,6 +217,12 @@ static bool answer_key(struct slice key, char accept[HANDSHAKE_ACCEPT_SIZE]) {
   return true;
 }
 
+static void keep_origin(struct handshake *h, struct slice origin) {
+  h->has_origin = true;
+  if (origin.len < HANDSHAKE_ORIGIN_SIZE)
+    memcpy(h->origin, origin.at, origin.len);
+}
+
 static enum handshake_status check_head(struct handshake *h, const char *base_path) {
   struct slice rest = {h->head.data, h->head.len};
   struct headers headers = {0};
@@ -215,8 +234,11 @@ static enum handshake_status check_head(struct handshake *h, const char *base_pa
   if (!headers.upgrade_websocket || !headers.connection_upgrade || headers.versions != 1 ||
       !is(headers.version, "13"))
     return HANDSHAKE_NO_UPGRADE;
-  if (headers.has_body || headers.keys != 1 || !answer_key(headers.key, h->accept))
+  if (headers.has_body || headers.keys != 1 || headers.origins > 1 ||
+      !answer_key(headers.key, h->accept))
     return HANDSHAKE_BAD;
+  if (headers.origins)
+    keep_origin(h, headers.origin);
   return HANDSHAKE_UPGRADE;
 }
 
@@ -244,6 +266,20 @@ size_t handshake_feed(struct handshake *h, const char *data, size_t len, const c
   if (h->status != HANDSHAKE_UNFINISHED)
     buf_done(&h->head);
   return taken;
+}
+
+bool handshake_origin_allowed(const struct handshake *h, const char *list) {
+  struct slice rest = {list, strlen(list)};
+  bool any = false; /* a list of blanks and commas is empty */
+  if (!h->has_origin)
+    return true;
+  while (rest.len) {
+    struct slice entry = trim(cut(&rest, ','));
+    if (is(entry, "*") || (entry.len && is(entry, h->origin)))
+      return true;
+    any |= entry.len > 0;
+  }
+  return !any;
 }
 
 void handshake_done(struct handshake *h) {

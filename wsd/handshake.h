@@ -11,13 +11,19 @@
  * and no lookups: bytes in, a verdict out.
  */
 
-enum { HANDSHAKE_MAX = 8192, HANDSHAKE_ACCEPT_SIZE = 29, HANDSHAKE_CALL_ID_SIZE = 64 };
+enum {
+  HANDSHAKE_MAX = 8192,
+  HANDSHAKE_ACCEPT_SIZE = 29,
+  HANDSHAKE_CALL_ID_SIZE = 64,
+  HANDSHAKE_ORIGIN_SIZE = 256,
+};
 
 /* The verdicts are HTTP's status codes. */
 enum handshake_status {
   HANDSHAKE_UNFINISHED = 0,
   HANDSHAKE_UPGRADE = 101,
   HANDSHAKE_BAD = 400,
+  HANDSHAKE_FORBIDDEN = 403,
   HANDSHAKE_NOT_FOUND = 404,
   HANDSHAKE_METHOD = 405,
   HANDSHAKE_NO_UPGRADE = 426,
@@ -31,6 +37,9 @@ struct handshake {
   bool is_head;                         /* the answer to it has no body */
   char accept[HANDSHAKE_ACCEPT_SIZE];   /* for an upgrade: Sec-WebSocket-Accept */
   char call_id[HANDSHAKE_CALL_ID_SIZE]; /* as sent, cut to the size; "" when there was none */
+  bool has_origin;                      /* a browser says which page connects */
+  char origin[HANDSHAKE_ORIGIN_SIZE];   /* that; "" when it is too long for any list */
+  int after;                            /* the seq of the last news that the client has, else 0 */
   struct buf head;                      /* the request so far */
 };
 
@@ -41,6 +50,9 @@ struct handshake {
  */
 size_t handshake_feed(struct handshake *handshake, const char *data, size_t len,
                       const char *base_path);
+/* For an upgrade: whether `list`, origins separated by commas, lets its page connect. Everybody may
+ * when the list is empty or names "*"; who sends no Origin is no browser and always may. */
+bool handshake_origin_allowed(const struct handshake *handshake, const char *list);
 /* Frees what the struct holds; it may be called twice. */
 void handshake_done(struct handshake *handshake);
 

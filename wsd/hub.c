@@ -106,17 +106,23 @@ static void topic_settle(struct hub *hub, struct topic *topic) {
 
 /* --- delivery --------------------------------------------------------------------------------- */
 
+/* The number of the last news that the watcher has; 0 for one who has none and wants only the
+ * newest. */
+static int known(const struct watcher *w) {
+  return w->seq > w->after ? w->seq : w->after;
+}
+
 /* The number of the oldest news that one of the topic's watchers lacks. */
 static int oldest_missing(const struct topic *topic, int newest) {
   int oldest = newest;
   for (const struct watcher *w = topic->watchers; w; w = w->next)
-    if (w->seq && w->seq + 1 < oldest)
-      oldest = w->seq + 1;
+    if (known(w) && known(w) + 1 < oldest)
+      oldest = known(w) + 1;
   return newest - oldest < BACKLOG_MAX ? oldest : newest - BACKLOG_MAX + 1;
 }
 
-/* Writes the frames of the news `from` … call->seq; starts[i] is where that of `from + i` begins.
- */
+/* Writes the frames of the news `from` … call->seq; starts[i] is where that of `from + i` begins,
+ * and behind them the close of a final call. */
 static void render(struct hub *hub, const struct call *call, int from, size_t *starts) {
   buf_clear(&hub->frames);
   for (int seq = from; seq <= call->seq; seq++) {
@@ -125,14 +131,16 @@ static void render(struct hub *hub, const struct call *call, int from, size_t *s
     call_message(&hub->text, call, seq);
     frame_text(&hub->frames, hub->text.data, hub->text.len);
   }
+  starts[call->seq + 1 - from] = hub->frames.len;
   if (call_is_final(call))
     frame_close(&hub->frames, CLOSE_NORMAL, "Call finished");
 }
 
-/* Gives every watcher what it lacks. A waiting one gets the present state only. Each watcher's
+/* Gives every watcher what it lacks. One who waits gets the present state only, unless it said what
+ * it has (a stale answer may even be older than that). Each watcher's
  * share is the tail of one buffer, so all is rendered once and sent in one piece. */
 static void deliver(struct hub *hub, struct topic *topic, const struct call *call) {
-  size_t starts[BACKLOG_MAX] = {0};
+  size_t starts[BACKLOG_MAX + 1] = {0};
   int newest = call->seq, from = oldest_missing(topic, newest);
   bool last = call_is_final(call);
   render(hub, call, from, starts);
@@ -141,12 +149,12 @@ static void deliver(struct hub *hub, struct topic *topic, const struct call *cal
   topic->busy++;
   for (struct watcher *w = topic->watchers, *next; w; w = next) {
     next = w->next;
-    if (w->seq >= newest)
+    if (w->seq >= newest && !last)
       continue;
     bool first = w->seq == 0;
-    int want = first ? newest : w->seq + 1 > from ? w->seq + 1 : from;
-    size_t at = starts[want - from];
-    w->seq = newest;
+    int has = known(w), want = has == 0 ? newest : has < from ? from : has + 1;
+    size_t at = starts[(want <= newest ? want : newest + 1) - from];
+    w->seq = has > newest ? has : newest;
     hub->owner.on_news(w, hub->frames.data + at, hub->frames.len - at, first, last);
   }
   topic->busy--;
@@ -245,7 +253,7 @@ void hub_join(struct hub *hub, struct watcher *watcher, const char *id) {
   struct topic *topic = topic_find(hub, id);
   if (!topic)
     topic = topic_add(hub, id);
-  *watcher = (struct watcher){.topic = topic, .next = topic->watchers};
+  *watcher = (struct watcher){.topic = topic, .next = topic->watchers, .after = watcher->after};
   if (watcher->next)
     watcher->next->prev = watcher;
   topic->watchers = watcher;
