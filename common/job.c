@@ -27,7 +27,7 @@ bool job_parse(const char *text, size_t len, struct job *job) {
   if (len >= JOB_SIZE || memchr(text, '\0', len))
     return false;
   memcpy(job->text, text, len);
-  int fields = sscanf(job->text, "%36s %15s %9d %18" SCNd64 " %18" SCNd64, id, kind, &job->n,
+  int fields = sscanf(job->text, "%36s %15s %d %" SCNd64 " %" SCNd64, id, kind, &job->n,
                       &job->length_ms, &job->number);
   if (fields < 3 || !id_parse(id, job->id))
     return false;

@@ -83,6 +83,7 @@ configure_postgres() {
 		log_timezone = 'UTC'
 		log_line_prefix = '%m [%p] '
 		log_checkpoints = off
+		log_error_verbosity = terse # a refused row would be logged with the API key in it
 	END
 }
 
@@ -161,7 +162,7 @@ prepare_api() {
 }
 
 # Removes what would mislead lighttpd: it takes an old socket that answers for a pool that lives.
-before_api() { rm -f "$run_folder"/responder.sock*; }
+before_api() { rm -f "$run_folder"/responder.*sock*; }
 
 # The status of GET /ready, 000 when nothing answers.
 ready_status() {

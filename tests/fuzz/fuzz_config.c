@@ -1,0 +1,91 @@
+/* Settings files (common/config.c): what is accepted can be written down and read again. */
+
+#include "tests/fuzz/fuzz.h"
+
+#include "common/buf.h"
+#include "common/config.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char *const variables[] = {
+#define CONFIG_STR(field, variable, fallback, most, rule, help) #variable,
+#define CONFIG_INT(field, variable, fallback, least, most, help) #variable,
+#define CONFIG_REAL(field, variable, fallback, least, most, help) #variable,
+#include "common/config.def"
+#undef CONFIG_STR
+#undef CONFIG_INT
+#undef CONFIG_REAL
+};
+
+static int file_fd = -1;
+
+static void set_up(void) {
+  char path[32];
+  for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+    unsetenv(variables[i]);
+  file_fd = memfd_create("settings", 0);
+  HOLDS(file_fd >= 0);
+  snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
+  setenv("MCS_ENV_FILE", path, 1);
+}
+
+static void write_file(const void *data, size_t len) {
+  HOLDS(ftruncate(file_fd, 0) == 0);
+  HOLDS(pwrite(file_fd, data, len, 0) == (ssize_t)len);
+}
+
+/* A fault is one line that begins with the variable's name, or with that of the file's. */
+static void check_fault(const char *fault) {
+  if (strncmp(fault, "MCS_ENV_FILE=", 13) == 0) {
+    HOLDS(!strchr(fault, '\n'));
+    return;
+  }
+  for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+    size_t len = strlen(variables[i]);
+    if (strncmp(fault, variables[i], len) == 0 && (fault[len] == ' ' || fault[len] == '=')) {
+      HOLDS(!strchr(fault, '\n'));
+      return;
+    }
+  }
+  HOLDS(!"the fault names a variable");
+}
+
+static char *as_shell(const struct config *config, size_t *len) {
+  char *text = NULL;
+  FILE *out = open_memstream(&text, len);
+  HOLDS(out);
+  config_print_shell(config, out);
+  fclose(out);
+  return text;
+}
+
+/* The shell form is a settings file too, unless a quote had to be escaped for the shell. */
+static void check_again(const struct config *config) {
+  size_t len, again_len;
+  cleanup_free char *text = as_shell(config, &len), *again_text = NULL;
+  if (strstr(text, "'\\''"))
+    return;
+  struct config again;
+  char fault[CONFIG_FAULT_SIZE] = "";
+  write_file(text, len);
+  HOLDS(config_load(&again, fault));
+  again_text = as_shell(&again, &again_len);
+  HOLDS(again_len == len && memcmp(text, again_text, len) == 0);
+  config_done(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct config config;
+  char fault[CONFIG_FAULT_SIZE] = "";
+  if (file_fd < 0)
+    set_up();
+  write_file(data, size);
+  if (config_load(&config, fault))
+    check_again(&config);
+  else
+    check_fault(fault);
+  config_done(&config);
+  return 0;
+}

@@ -1,0 +1,521 @@
+# Raw bytes, broken and hostile clients, by REST and by WebSocket, through the web server and at
+# wsd's own socket: each gets what it deserves, and nobody else notices.
+
+load helpers
+load service
+
+# A call that stands still for ever: a row that only the database knows.
+still_call=019a0000-0000-7000-8000-00000000abcd
+
+# The other calls of this copy stay in each state for minutes, unless `play` is called.
+setup_file() {
+	start_copy hostile TIME_SCALE=0.01 LOG_LEVEL=debug
+	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
+			entered_at, outcome, stage_ms)
+		VALUES ('$still_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
+			'{3600000, 1, 1, 1}')"
+	# Those who are to be dropped after 10 s come first and are looked at in two cases.
+	local kind wsraw=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wsraw
+	for kind in silent half; do
+		"$wsraw" crowd $kind 300 13 "unix:$MCS_VAR/run/wsd.sock:/" >"$BATS_FILE_TMPDIR/$kind" 3>&- 4>&- &
+		wait_until 20 grep -q ready "$BATS_FILE_TMPDIR/$kind"
+	done
+}
+
+setup() {
+	use hostile
+	fresh_key
+	WSRAW=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wsraw
+	wsd_socket=$MCS_VAR/run/wsd.sock
+	target="/ws?call_id=$still_call"
+	direct=unix:$wsd_socket:$target
+	proxied=ws://127.0.0.1:$PORT$target
+	# Under sanitizers everything is heavier: fewer clients, more patience, no bounds of memory.
+	scale=1
+	[[ ${MCS_BUILD:-release} != asan ]] || scale=5
+}
+
+teardown() {
+	local number
+	for number in "${crowds[@]}"; do kill "$number" 2>/dev/null || :; done
+}
+
+crowds=()
+
+# --- what the cases need --------------------------------------------------------------------------
+
+# Shows a measurement, also when all is well.
+figure() { echo "# $*" >&3; }
+
+# Sends a text with printf's escapes to wsd's socket, or with $1 = web to the web server; sets
+# `output`.
+send_raw() {
+	local where=$wsd_socket
+	[[ $1 != web ]] || where=127.0.0.1:$PORT
+	shift
+	# shellcheck disable=SC2059
+	output=$(printf "$1" | "$WSRAW" send "${@:2}" "$where")
+}
+
+# The status codes in `output`, in order.
+codes() { grep -ao 'HTTP/1\.[01] [0-9][0-9]*' <<<"$output" | cut -d' ' -f2 | paste -sd,; }
+
+# Starts a crowd and waits until all of it is there; sets `crowd` to what it prints.
+gather() {
+	crowd=$BATS_TEST_TMPDIR/crowd.$RANDOM
+	nice "$WSRAW" crowd "$@" >"$crowd" 2>&1 3>&- &
+	crowds+=($!)
+	wait_until 20 grep -q '^ready' "$crowd"
+	nowhere 'not let in' "$crowd"
+}
+
+# Waits for the end of the last crowd; sets `fate` to its report.
+disperse() {
+	wait "${crowds[-1]}"
+	fate=$(tail -n 1 "$crowd")
+	figure "$fate"
+}
+
+# Lets every call of the copy enter its next state at once.
+play() {
+	local key
+	for key in $(live --scan --pattern 'mcs:{*}:due'); do
+		live EVAL "for _, m in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+			redis.call('ZADD', KEYS[1], 0, m) end" 1 "$key" >/dev/null
+	done
+}
+
+# Watches 20 fresh calls through the web server, plays two states of each, and sets `most_ms`
+# and `median_ms` to how late the 40 messages were.
+measure_lateness() {
+	local urls=() pair i
+	for pair in {1..10}; do
+		fresh_key
+		for i in 1 2; do
+			create_call
+			urls+=("ws://127.0.0.1:$PORT/ws?call_id=$call_id")
+		done
+	done
+	local out=$BATS_TEST_TMPDIR/late.$RANDOM
+	"$WSRAW" late 40 20 "${urls[@]}" >"$out" 3>&- &
+	local late=$!
+	wait_until 10 grep -q ready "$out"
+	play
+	sleep 0.4
+	play
+	wait "$late"
+	most_ms=$(sed -n 's/.*most_ms=//p' "$out")
+	median_ms=$(sed -n 's/.*median_ms=\([0-9]*\).*/\1/p' "$out")
+	figure "$1: $(tail -n 1 "$out")"
+}
+
+rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(part_pid wsd)/status"; }
+
+connections() { ss -xH state connected "src $wsd_socket" | wc -l; }
+
+health_ms() {
+	local seconds
+	seconds=$(curl -q -sS -o /dev/null -w '%{http_code} %{time_total}' --max-time 5 "$BASE/health")
+	same "${seconds% *}" 200 || return
+	awk '{ printf "%d", $2 * 1000 }' <<<"$seconds"
+}
+
+# Fails, showing it, if the text is in one of the files or folders.
+nowhere() {
+	local text=$1
+	shift
+	if grep -rnawE -e "$text" "$@" >&2; then return 1; fi
+}
+
+# --- the WebSocket's bytes ------------------------------------------------------------------------
+
+@test "600 who connect and say nothing, or half of it, disturb nobody" {
+	measure_lateness 'beside 600 half-open ones'
+	((most_ms < 500 * scale))
+}
+
+@test "frames as RFC 6455 has them, at wsd: in one piece and byte by byte" {
+	"$WSRAW" cases "$direct"
+	"$WSRAW" cases --bytewise "$direct"
+}
+
+@test "frames as RFC 6455 has them, through the web server: in one piece and byte by byte" {
+	"$WSRAW" cases "$proxied"
+	"$WSRAW" cases --bytewise "$proxied"
+}
+
+# --- handshakes -----------------------------------------------------------------------------------
+
+key='Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+version='Sec-WebSocket-Version: 13\r\n'
+upgrade='Upgrade: websocket\r\nConnection: Upgrade\r\n'
+
+# Lines of: status, blank, request (with $target, $upgrade…); each answered so, and then hung up on.
+expect_statuses() {
+	local where=$1 wanted request
+	while read -r wanted request; do
+		request=${request//TARGET/$target} request=${request//KEY/$key}
+		request=${request//VERSION/$version} request=${request//UPGRADE/$upgrade}
+		send_raw "$where" "$request" --wait 3
+		same "$(codes) $(tail -n 1 <<<"$output")" "$wanted ! eof" ||
+			{ printf 'the request was: %s\nanswer: %s\n' "$request" "$output" >&2 && return 1; }
+	done
+}
+
+@test "bad handshakes are refused with the right status, and the connection ends" {
+	expect_statuses wsd <<-'END'
+		426 GET TARGET HTTP/1.1\r\nHost: h\r\n\r\n
+		426 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEKEY\r\n
+		426 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEKEYSec-WebSocket-Version: 12\r\n\r\n
+		426 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEKEYSec-WebSocket-Version: 13, 8\r\n\r\n
+		426 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEKEYVERSIONVERSION\r\n
+		426 GET TARGET HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nKEYVERSION\r\n
+		426 GET TARGET HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nKEYVERSION\r\n
+		426 GET TARGET HTTP/1.0\r\nUPGRADEKEYVERSION\r\n
+		400 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEVERSION\r\n
+		400 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEVERSIONKEYKEY\r\n
+		400 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEVERSIONSec-WebSocket-Key: short\r\n\r\n
+		400 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEKEYVERSIONContent-Length: 4\r\n\r\nbody
+		400 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEKEYVERSIONTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n
+		400 GET TARGET HTTP/1.1\r\nHost: h\r\nUPGRADEKEYVERSIONOrigin: a\r\nOrigin: b\r\n\r\n
+		400 GET TARGET HTTP/1.1\r\nX : y\r\nUPGRADEKEYVERSION\r\n
+		400 GET TARGET HTTP/1.1\r\n folded\r\nUPGRADEKEYVERSION\r\n
+		400 GET TARGET\001 HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+		400 GET TARGET\000x HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+		400 GET TARGET HTTP/2.0\r\nUPGRADEKEYVERSION\r\n
+		400 \026\003\001\002\000\001\000\001\374\r\n\r\n
+		400 \r\n\r\n
+		404 GET /ws/../ws?call_id=x HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+		404 GET //ws?call_id=x HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+		404 GET /ws%%00?call_id=x HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+		404 GET /ws?call_id=%%00 HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+		404 GET /ws?call_id='OR'1'='1 HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+		405 POST TARGET HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+		405 OPTIONS TARGET HTTP/1.1\r\nUPGRADEKEYVERSION\r\n
+	END
+}
+
+@test "a wrong version is told the right one, also through the web server" {
+	local where
+	for where in wsd web; do
+		send_raw "$where" "GET $target HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}Sec-WebSocket-Version: 8\r\n\r\n" --wait 1
+		same "$(codes)" 426
+		match "$output" $'\nSec-WebSocket-Version: 13\r'
+	done
+}
+
+@test "an oversize handshake is 431" {
+	local filler
+	printf -v filler '%*s' 9000 ''
+	send_raw wsd "GET $target HTTP/1.1\r\nX-Filler: ${filler// /x}\r\n$upgrade$key$version\r\n"
+	same "$(codes)" 431
+	printf -v filler '%*s' 20000 ''
+	send_raw web "GET $target HTTP/1.1\r\nHost: h\r\nX-Filler: ${filler// /x}\r\n$upgrade$key$version\r\n" --wait 2
+	same "$(codes)" 431
+}
+
+@test "what is pipelined behind a handshake is taken for frames, never for a request" {
+	local good="GET $target HTTP/1.1\r\nHost: h\r\n$upgrade$key$version\r\n"
+	send_raw wsd "${good}GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
+	same "$(codes)" 101
+	match "$(tail -c 20 <<<"$output" | od -An -tx1 | tr -d ' \n')" '880203ea'
+	send_raw wsd "GET /ws/no HTTP/1.1\r\nHost: h\r\n\r\n$good"
+	same "$(codes)" 404
+	# A whole client in one packet, down to its close.
+	send_raw wsd "$good\x88\x82\x00\x00\x00\x00\x03\xe8"
+	same "$(codes)" 101
+	match "$(tail -c 20 <<<"$output" | od -An -tx1 | tr -d ' \n')" '880203e8'
+}
+
+@test "a handshake byte by byte is a handshake" {
+	send_raw wsd "GET $target HTTP/1.1\r\nHost: h\r\n$upgrade$key$version\r\n\x88\x80\x00\x00\x00\x00" --bytewise
+	same "$(codes)" 101
+	match "$output" '"type":"connected"'
+	send_raw web "GET $target HTTP/1.1\r\nHost: h\r\n$upgrade$key$version\r\n\x88\x80\x00\x00\x00\x00" --bytewise
+	same "$(codes)" 101
+}
+
+@test "WSD_ORIGINS: pages of other origins are 403 before the upgrade; without Origin one gets in" {
+	local wsd socket=$BATS_TEST_TMPDIR/wsd2.sock origin
+	exec_in_copy WSD_LISTEN="$socket" WSD_ORIGINS='https://a.example, http://localhost:8080' \
+		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
+	wsd=$!
+	crowds+=("$wsd")
+	wait_until 10 test -S "$socket"
+	for origin in https://b.example null '' https://a.example.evil https://xa.example http://a.example \
+		https://a.example:444 'https://a.example, http://localhost:8080' "https://a.example/"; do
+		run "$WSCAT" --count 2 --origin "$origin" "unix:$socket:$target"
+		same "$output" $'! http 403\n{"error":"Forbidden","message":"Origin not allowed"}'
+	done
+	for origin in https://a.example http://localhost:8080; do
+		run "$WSCAT" --count 2 --origin "$origin" "unix:$socket:$target"
+		match "$output" '"type":"connected"'
+	done
+	run "$WSCAT" --count 2 "unix:$socket:$target"
+	match "$output" '"type":"connected"'
+	# Without the setting everybody gets in.
+	run "$WSCAT" --count 2 --origin https://b.example "$direct"
+	match "$output" '"type":"connected"'
+	kill -TERM "$wsd"
+	wait "$wsd"
+}
+
+# --- many of them ---------------------------------------------------------------------------------
+
+@test "half requests and silent clients were dropped after 10 s" {
+	local kind
+	for kind in silent half; do
+		wait_until 15 grep -q open= "$BATS_FILE_TMPDIR/$kind"
+		figure "$kind: $(tail -n 1 "$BATS_FILE_TMPDIR/$kind")"
+		match "$(tail -n 1 "$BATS_FILE_TMPDIR/$kind")" \
+			'^open=0 gone=300 first_s=(9\.9|10\.[0-9]) last_s=1[01]\.[0-9]'
+	done
+}
+
+@test "5,000 idle watchers cost little memory, hear their news, and slow nobody down" {
+	local before count=$((5000 / scale)) all
+	measure_lateness 'before'
+	local calm=$most_ms
+	before=$(rss_kb)
+	gather idle "$count" 2.5 "$direct"
+	all=$(rss_kb)
+	figure "$(((all - before) * 1024 / count)) bytes each, $all KiB in all"
+	measure_lateness "beside $count idle ones"
+	((most_ms < calm + 250 * scale))
+	(((all - before) * 1024 / count < 1000 || scale > 1))
+	disperse
+	match "$fate" "^open=$count gone=0"
+	wait_until 5 no_more_than 100 connections
+	(($(rss_kb) - before < 6000 || scale > 1))
+}
+
+no_more_than() { (($("$2") <= $1)); }
+
+@test "clients that never read what they ask for hold little memory" {
+	local before held
+	before=$(rss_kb)
+	gather deaf 100 2.5 "$direct"
+	measure_lateness 'beside 100 who ping and never read'
+	held=$(($(rss_kb) - before))
+	figure "wsd holds $held KiB more"
+	((held < 100 * 40 + 4000 || scale > 1))
+	((most_ms < 500 * scale))
+	disperse
+	match "$fate" '^open=100 gone=0'
+	gather deaf 20 1 "$proxied"
+	disperse
+	(($(rss_kb) - before < 100 * 40 + 4000 || scale > 1))
+}
+
+@test "floods of pings, long messages and endless fragments slow nobody down for long" {
+	local before kind where files
+	before=$(rss_kb)
+	for where in "$direct" "$proxied"; do
+		files=()
+		for kind in pings texts fragments; do
+			gather "$kind" 10 2.5 "$where"
+			files+=("$crowd")
+		done
+		measure_lateness "beside 30 who flood at ${where%%:*}"
+		((most_ms < 1000 * scale))
+		wait "${crowds[@]}"
+		for crowd in "${files[@]}"; do
+			figure "$(tail -n 1 "$crowd")"
+			match "$(tail -n 1 "$crowd")" '^open=10 gone=0'
+		done
+	done
+	figure "wsd holds $(($(rss_kb) - before)) KiB more"
+	(($(rss_kb) - before < 6000 || scale > 1))
+}
+
+@test "200 slow heads and 200 slow bodies: others are served at once" {
+	local i most=0 ms pid
+	gather slow-head 200 3 "127.0.0.1:$PORT"
+	gather slow-body 200 3 "127.0.0.1:$PORT"
+	gather drip 50 3 "$proxied"
+	for i in {1..10}; do
+		ms=$(health_ms)
+		((ms <= most)) || most=$ms
+	done
+	figure "GET /health took $most ms at most"
+	((most < 1000))
+	create_call
+	wait "${crowds[@]}"
+}
+
+# --- requests -------------------------------------------------------------------------------------
+
+calls_before() { rows=$(sql 'SELECT count(*) FROM calls'); }
+# Fails unless that many calls were created since.
+calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
+
+@test "no request is smuggled: lengths that contradict each other create nothing but one answer" {
+	local post="POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\n"
+	local call='{"from":"+1","to":"+2"}' inner
+	inner="${post}Content-Length: 23\r\n\r\n$call"
+	calls_before
+	send_raw web "${post}Content-Length: 23\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$inner" --wait 1
+	match "$(codes)" '^400'
+	send_raw web "${post}Content-Length: 0\r\nContent-Length: ${#inner}\r\n\r\n$inner" --wait 1
+	match "$(codes)" '^400'
+	send_raw web "${post}Content-Length: 23, 23\r\n\r\n$call" --wait 1
+	match "$(codes)" '^400'
+	send_raw web "${post}Content-Length: +23\r\n\r\n$call" --wait 1
+	match "$(codes)" '^400'
+	send_raw web "${post}Content-Length: -1\r\n\r\n$call" --wait 1
+	match "$(codes)" '^4'
+	send_raw web "${post}Content-Length: 99999999999999999999\r\n\r\n$call" --wait 1
+	match "$(codes)" '^4'
+	send_raw web "${post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" --wait 1
+	match "$(codes)" '^[45]'
+	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n$call\r\n0\r\n\r\n" --wait 1
+	match "$(codes)" '^400'
+	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17\r\n${call}XX0\r\n\r\n" --wait 1
+	match "$(codes)" '^400'
+	send_raw web "${post}Transfer-Encoding : chunked\r\nContent-Length: 23\r\n\r\n$call" --wait 1
+	match "$(codes)" '^400'
+	calls_created 0
+}
+
+@test "what stands behind a body is the next request, and nothing else" {
+	local post="POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\n"
+	local call='{"from":"+1","to":"+2"}'
+	calls_before
+	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17;x=y\r\n$call\r\n0\r\n\r\nrubbish\r\n\r\n" --wait 2
+	match "$(codes)" '^201,400$'
+	send_raw web "${post}Content-Length: 23\r\n\r\n${call}GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" --wait 2
+	same "$(codes)" 201,200
+	calls_created 2
+}
+
+@test "a body that looks like FastCGI records is a body" {
+	# BEGIN_REQUEST, PARAMS and STDIN of a forged request, at several offsets.
+	local record='\x01\x01\x00\x01\x00\x08\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00'
+	record+='\x01\x04\x00\x01\x00\x17\x00\x00\x0e\x07REQUEST_METHODDELETE!\x01\x04\x00\x01\x00\x00\x00\x00\x01\x05\x00\x01\x00\x00\x00\x00'
+	local offset filler length path
+	calls_before
+	for path in /calls /nothing /health; do
+		for offset in 0 1 7 8 64 8184 8192 65528; do
+			printf -v filler '%*s' "$offset" ''
+			length=$(($(printf "$record" | wc -c) + offset))
+			send_raw web "POST $path HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: $length\r\nConnection: close\r\n\r\n$filler$record" --wait 2
+			match "$(codes)" '^(400|404|405|413)$'
+		done
+	done
+	api GET /health
+	expect 200
+	calls_created 0
+}
+
+@test "a body that is cut short does nothing" {
+	calls_before
+	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{\"from\":\"+1\",\"to\":\"+2\"}" --wait 0.3
+	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n17\r\n{\"from\":\"+1\",\"to\":\"+2\"}\r\n" --wait 0.3
+	calls_created 0
+}
+
+@test "paths with NUL, dots, doubled or escaped slashes lead nowhere" {
+	local path
+	for path in '/%00' '/calls%00' '/health%00' '/health%0a' '/%zz' '/calls%'; do
+		api GET "$path"
+		match "$status_code" '^40[04]$'
+	done
+	for path in /../health /./health /x/../health //health /health// /health/. /health/.. \
+		/%2e%2e/health /%2e/health /x/%2e%2e/health '/%2fhealth' '/calls/..%2f..%2fhealth' \
+		'/calls/../../../etc/passwd' '/health%2f..' '/x%2f..%2fhealth' '/\..\health' '/health;x'; do
+		api GET "$path"
+		expect 404 || { echo "the path was $path" >&2 && return 1; }
+	done
+	api GET '/%68ealth?x=%00&y=../..'
+	expect 200
+}
+
+@test "huge heads are refused, whatever is huge about them" {
+	local filler i many=''
+	printf -v filler '%*s' 20000 ''
+	filler=${filler// /x}
+	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nX: $filler\r\n\r\n" --wait 1
+	same "$(codes)" 431
+	send_raw web "GET /$filler HTTP/1.1\r\nHost: h\r\n\r\n" --wait 1
+	match "$(codes)" '^4(14|31)$'
+	for i in {1..2000}; do many+="X$i: y\r\n"; done
+	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\n$many\r\n" --wait 1
+	same "$(codes)" 431
+	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${filler:0:8000}\r\nConnection: close\r\n\r\n" --wait 1
+	same "$(codes)" 200
+	api GET /calls/x -H "Authorization: Bearer ${filler:0:8000}"
+	expect 401
+}
+
+@test "a poisoned Host or X-Forwarded header gets into no answer" {
+	local host
+	create_call '{"from":"+1","to":"+2"}'
+	for host in 'evil.example/x' 'a b' 'h"onload=' "h'><script>" 'h:99999999' 'u:p@evil.example' '[::1' \
+		'h\r\nX-Injected: 1'; do
+		fresh_key
+		send_raw web "POST /calls HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: 23\r\nConnection: close\r\n\r\n{\"from\":\"+1\",\"to\":\"+2\"}" --wait 2
+		match "$(codes)" '^(201|400)$'
+		printf '%s' "$output" >"$BATS_TEST_TMPDIR/answer"
+		nowhere 'evil|onload|script|h:99999999|X-Injected' "$BATS_TEST_TMPDIR/answer"
+	done
+	fresh_key
+	post /calls '{"from":"+1","to":"+2"}' -H 'X-Forwarded-Host: evil.example' -H 'X-Forwarded-For: 6.6.6.6' \
+		-H 'X-Forwarded-Proto: gopher' -H 'Forwarded: host=evil.example;proto=gopher' -H 'X-Host: evil.example' \
+		-H 'X-Original-URL: /metrics' -H 'X-Rewrite-URL: /metrics' -H 'X-HTTP-Method-Override: DELETE' \
+		-H 'Proxy: http://evil.example'
+	expect 201
+	nowhere 'evil|gopher|6\.6\.6\.6' "$headers" "$BATS_TEST_TMPDIR/body"
+	match "$(json .websocket_url)" "^ws://127.0.0.1:$PORT/ws"
+}
+
+@test "nothing of a client gets into a header or a statement unescaped" {
+	local text
+	for text in '/calls/%0d%0aX-Injected:%201' '/calls/%27;DROP%20TABLE%20calls;--' '/x%22%3e%3cscript%3e'; do
+		api GET "$text"
+		match "$status_code" '^40[04]$'
+		[[ ! $(header X-Injected) ]]
+		jq -e .message <<<"$body" >/dev/null
+	done
+	api GET /health -H $'Origin: https://a"b\\c'
+	expect 200
+	create_call "{\"from\":\"+1\",\"to\":\"+2\",\"metadata\":{\"x\":\"'); DROP TABLE calls; --\"}}"
+	api GET "/calls/$call_id"
+	same "$(json .metadata.x)" "'); DROP TABLE calls; --"
+}
+
+# --- secrets --------------------------------------------------------------------------------------
+
+@test "no API key gets into a log or an answer, whatever goes wrong" {
+	local good wrong=wrong-key-4711 path text
+	fresh_key
+	good=$KEY
+	create_call
+	api GET "/calls/$call_id"
+	for text in "Bearer $good x" "bearer,$good" "Basic $good" "$good" "Bearer $good,$good" "Bearer $wrong" "Bearer  $good"; do
+		KEY='' api POST /calls -H "Authorization: $text" -H 'Content-Type: application/json' -d '{}'
+		match "$status_code" '^40[01]$'
+		[[ $body != *"$good"* && $body != *"$wrong"* ]]
+	done
+	for text in '{' '{"from":1}' '[]'; do post /calls "$text"; done
+	for path in /nothing /calls/x; do api GET "$path"; done
+	api DELETE /calls
+	burst 30
+	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $good\r\nBad Header\r\n\r\n" --wait 0.5
+	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $good\r\nContent-Length: 10\r\n\r\n{" --wait 0.2
+	"$WSCAT" --count 1 --header "Authorization: Bearer $good" "$proxied"
+	# The database refuses the row, and says which; it is away; so is Redis.
+	fresh_key
+	local refused=$KEY
+	sql "ALTER TABLE calls ADD CONSTRAINT hostile CHECK (from_number <> '+666') NOT VALID"
+	post /calls '{"from": "+666", "to": "+2"}'
+	sql 'ALTER TABLE calls DROP CONSTRAINT hostile'
+	expect 503
+	kill -STOP "$(part_pid redis)"
+	post /calls '{"from": "+1", "to": "+2"}'
+	kill -CONT "$(part_pid redis)"
+	expect 503
+	wait_until 20 is_ready
+	for text in "$good" "$refused" "$wrong"; do
+		nowhere "$text" "$MCS_VAR/log" "$(copies_folder)/hostile.out"
+	done
+}

@@ -1,0 +1,161 @@
+/* Replies (fcgi/reply.c): their form as CGI wants it, and the shape of errors. */
+
+#include "fcgi/reply.h"
+
+#include "common/cleanup.h"
+#include "tests/unit/test.h"
+
+static void check_rendered(const struct reply *reply, bool head, const char *expected) {
+  cleanup_buf struct buf out = {0};
+  reply_render(reply, head, &out);
+  CHECK_STR(buf_text(&out), expected);
+}
+
+#define HEAD(status, length)                                                                       \
+  "Status: " status "\r\nContent-Type: application/json\r\nContent-Length: " length                \
+  "\r\n"                                                                                           \
+  "Cache-Control: no-store\r\n"
+
+static void test_good_reply(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  check_rendered(&reply, false, HEAD("200 OK", "0") "\r\n");
+  buf_str(&reply.body, "{\"a\":1}");
+  check_rendered(&reply, false, HEAD("200 OK", "7") "\r\n{\"a\":1}");
+  reply.status = 201;
+  reply_header(&reply, "Location", "/calls/x");
+  check_rendered(&reply, false, HEAD("201 Created", "7") "Location: /calls/x\r\n\r\n{\"a\":1}");
+  reply_done(&reply);
+}
+
+/* RFC 9110: the length is that of the GET, the body is left out. */
+static void test_head(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  buf_str(&reply.body, "{\"a\":1}");
+  check_rendered(&reply, true, HEAD("200 OK", "7") "\r\n");
+  reply_error(&reply, 404, "x");
+  check_rendered(&reply, true, HEAD("404 Not Found", "35") "\r\n");
+  reply_done(&reply);
+}
+
+static void test_no_content(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  reply.status = 204;
+  reply_header(&reply, "Allow", "GET");
+  buf_str(&reply.body, "never sent");
+  check_rendered(&reply, false,
+                 "Status: 204 No Content\r\nCache-Control: no-store\r\nAllow: GET\r\n\r\n");
+  reply_done(&reply);
+}
+
+static void test_headers(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  reply_header(&reply, "X-One", "1");
+  reply_header(&reply, "X-Empty", "");
+  reply_header_int(&reply, "X-Big", 9223372036854775807);
+  CHECK_STR(buf_text(&reply.headers), "X-One: 1\r\nX-Empty: \r\nX-Big: 9223372036854775807\r\n");
+  reply_done(&reply);
+}
+
+static void test_errors(void) {
+  static const struct {
+    int status;
+    const char *line, *error;
+  } cases[] = {
+      {400, "400 Bad Request", "Bad Request"},
+      {401, "401 Unauthorized", "Unauthorized"},
+      {404, "404 Not Found", "Not Found"},
+      {405, "405 Method Not Allowed", "Method Not Allowed"},
+      {413, "413 Content Too Large", "Payload Too Large"},
+      {415, "415 Unsupported Media Type", "Unsupported Media Type"},
+      {429, "429 Too Many Requests", "Rate limit exceeded"},
+      {500, "500 Internal Server Error", "Internal Server Error"},
+      {503, "503 Service Unavailable", "Service Unavailable"},
+  };
+  struct reply reply = {0};
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    char body[120], status[80];
+    cleanup_buf struct buf out = {0};
+    reply_reset(&reply);
+    reply_error(&reply, cases[i].status, "what went wrong");
+    snprintf(body, sizeof(body), "{\"error\":\"%s\",\"message\":\"what went wrong\"}",
+             cases[i].error);
+    CHECK_STR(buf_text(&reply.body), body);
+    snprintf(status, sizeof(status), "Status: %s\r\n", cases[i].line);
+    reply_render(&reply, false, &out);
+    CHECK(strncmp(buf_text(&out), status, strlen(status)) == 0);
+  }
+  reply_done(&reply);
+}
+
+static void test_error_replaces_body(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  reply_header(&reply, "Access-Control-Allow-Origin", "*");
+  buf_str(&reply.body, "{\"half\":");
+  reply_error(&reply, 404, "Call not found");
+  check_rendered(&reply, false,
+                 HEAD("404 Not Found", "48") "Access-Control-Allow-Origin: *\r\n\r\n"
+                                             "{\"error\":\"Not Found\",\"message\":\"Call not found\"}");
+  reply_done(&reply);
+}
+
+static void test_message_is_escaped(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  reply_error(&reply, 404, "Route GET /\"\\<\n>/ not found");
+  CHECK_STR(buf_text(&reply.body),
+            "{\"error\":\"Not Found\",\"message\":"
+            "\"Route GET /\\\"\\\\<\\n>/ not found\"}");
+  reply_done(&reply);
+}
+
+static void test_unavailable(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  reply_unavailable(&reply, 2, "no");
+  CHECK_INT(reply.status, 503);
+  CHECK_STR(buf_text(&reply.headers), "Retry-After: 2\r\n");
+  CHECK_STR(buf_text(&reply.body), "{\"error\":\"Service Unavailable\",\"message\":\"no\"}");
+  reply_done(&reply);
+}
+
+/* One reply's memory serves the next, but nothing of what it said. */
+static void test_reset(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  reply_unavailable(&reply, 2, "no");
+  reply_reset(&reply);
+  check_rendered(&reply, false, HEAD("200 OK", "0") "\r\n");
+  reply_done(&reply);
+}
+
+static void test_large_body(void) {
+  struct reply reply = {0};
+  cleanup_buf struct buf out = {0};
+  reply_reset(&reply);
+  memset(buf_reserve(&reply.body, 1 << 20), 'x', 1 << 20);
+  reply.body.len = 1 << 20;
+  reply.body.data[1 << 20] = '\0';
+  reply_render(&reply, false, &out);
+  CHECK(strstr(buf_text(&out), "\r\nContent-Length: 1048576\r\n"));
+  CHECK_INT(strlen(strstr(buf_text(&out), "\r\n\r\n") + 4), 1 << 20);
+  reply_done(&reply);
+}
+
+int main(void) {
+  RUN(test_good_reply);
+  RUN(test_head);
+  RUN(test_no_content);
+  RUN(test_headers);
+  RUN(test_errors);
+  RUN(test_error_replaces_body);
+  RUN(test_message_is_escaped);
+  RUN(test_unavailable);
+  RUN(test_reset);
+  RUN(test_large_body);
+  return test_done();
+}
