@@ -1,0 +1,339 @@
+# Whatever dies or hangs: nothing that was promised is lost, the limits hold, nothing waits long.
+
+load helpers
+load service
+
+# An idle WebSocket takes 25 s to be interesting, so it is opened first and looked at last. Its call
+# is one that nobody plays: a row that only the database knows.
+idle_call=019a0000-0000-7000-8000-00000000abcd
+
+setup_file() {
+	use fast
+	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
+			entered_at, outcome, stage_ms)
+		VALUES ('$idle_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
+			'{3600000, 1, 1, 1}')"
+	watch "$idle_call" --pings --timeout 300 >"$BATS_FILE_TMPDIR/idle" 3>&- 4>&- &
+	echo $! >"$BATS_FILE_TMPDIR/idle.pid"
+	# So many a second, and so long, that both limits matter.
+	start_copy faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
+	: >"$BATS_FILE_TMPDIR/created"
+}
+
+teardown_file() {
+	kill "$(<"$BATS_FILE_TMPDIR/idle.pid")" || :
+	use fast
+	sql "DELETE FROM calls WHERE id = '$idle_call'"
+}
+
+setup() {
+	[[ -e $(copies_folder)/faulty.copy && -S $(copies_folder)/faulty/run/wsd.sock ]] || return 0
+	use faulty
+	# What one case leaves broken is its own failure: the next one begins with a fresh web server.
+	if ! wait_until 10 is_ready 2>/dev/null; then
+		kill -KILL "$(part_pid api)"
+		wait_until 20 is_ready
+	fi
+	fresh_key
+}
+
+now_us() { echo "${EPOCHREALTIME//[.,]/}"; }
+
+# Creates a call that the last but one case looks after.
+create_and_remember() {
+	create_call || return
+	echo "$call_id" >>"$BATS_FILE_TMPDIR/created"
+}
+
+# Sends requests with $KEY, five at a time, until a command succeeds and then for a second more.
+hammer_until() {
+	local until='' deadline
+	deadline=$(($(now_us) + 60000000))
+	while [[ ! $until ]] || (($(now_us) < until)); do
+		burst 5
+		remember_burst
+		(($(now_us) < deadline)) || return
+		[[ $until ]] || ! "$@" || until=$(($(now_us) + 1000000))
+	done
+}
+
+remember_burst() { jq -r '.call_id // empty' "$replies"/* >>"$BATS_FILE_TMPDIR/created" || :; }
+
+is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
+is_ready_with_another() { is_another "$1" "$2" && is_ready; }
+
+# --- Redis is disposable --------------------------------------------------------------------------
+
+@test "FLUSHALL with live calls: refused until the picture is rebuilt, then all goes on" {
+	create_and_remember
+	burst 5
+	remember_burst
+	live FLUSHALL
+	post /calls '{"from": "+1", "to": "+2"}'
+	expect_error 503 'The state of live calls is being rebuilt. Try again shortly'
+	match "$(header Retry-After)" '^[1-9][0-9]*$'
+	api GET /ready
+	expect_error 503 'Not ready; missing: the picture of live calls in Redis (being rebuilt)'
+	api GET "/calls/$call_id"
+	expect 200
+	local before
+	before=$(wc -l <"$BATS_FILE_TMPDIR/created")
+	hammer_until is_ready
+	(($(wc -l <"$BATS_FILE_TMPDIR/created") > before))
+	grep -q 'picture.rebuilt' "$MCS_VAR/log/worker.log"
+}
+
+@test "Redis killed with live calls: it is started again, and all goes on" {
+	local redis before
+	redis=$(part_pid redis)
+	create_and_remember
+	burst 5
+	remember_burst
+	kill -KILL "$redis"
+	api GET "/calls/$call_id"
+	expect 200
+	before=$(wc -l <"$BATS_FILE_TMPDIR/created")
+	hammer_until is_ready_with_another redis "$redis"
+	(($(wc -l <"$BATS_FILE_TMPDIR/created") > before))
+}
+
+@test "a watcher stays connected and hears all of its call's states while Redis is lost" {
+	create_and_remember
+	watch "$call_id" >"$BATS_TEST_TMPDIR/out" 3>&- &
+	local watcher=$!
+	wait_until 10 grep -q '"seq":1' "$BATS_TEST_TMPDIR/out"
+	live FLUSHALL
+	wait "$watcher"
+	same "$(sed -n '/^{"call_id"/p' "$BATS_TEST_TMPDIR/out" | jq -r .seq | paste -sd,)" 1,2,3,4,5
+	grep -q '^! close 1000' "$BATS_TEST_TMPDIR/out"
+}
+
+# --- nobody waits for what hangs ------------------------------------------------------------------
+
+# What the service answers while something hangs; the checks come after that is over.
+ask_everything() {
+	local begin
+	begin=$(now_us)
+	post /calls '{"from": "+1", "to": "+2"}'
+	first_us=$(($(now_us) - begin)) first_status=$status_code first_retry=$(header Retry-After)
+	begin=$(now_us)
+	burst 12
+	# From the first time-out on the whole pool knows: nobody waits any more.
+	later_us=$(($(now_us) - begin)) later_statuses=$statuses later_body=$(<"$replies/12")
+	begin=$(now_us)
+	api GET "/calls/$call_id"
+	get_us=$(($(now_us) - begin)) get_status=$status_code
+	api GET /ready
+	ready_status=$status_code ready_body=$body
+	api GET /metrics
+	metrics_status=$status_code
+	api GET /health
+	health_status=$status_code
+	echo "first $first_us µs, later $later_us µs, get $get_us µs"
+}
+
+admitted_again() {
+	post /calls '{"from": "+1", "to": "+2"}'
+	[[ $status_code == 201 ]]
+}
+
+@test "PostgreSQL hangs: POST answers 503 in time, GET goes on, then all is well by itself" {
+	create_and_remember
+	signal_part STOP postgres
+	ask_everything
+	signal_part CONT postgres
+	same "$first_status" 503
+	match "$first_retry" '^[1-9][0-9]*$'
+	((first_us < 5000000))
+	same "$later_statuses" '503:12'
+	((later_us < 1000000))
+	same "$later_body" \
+		'{"error":"Service Unavailable","message":"The call was not created: a database does not answer"}'
+	same "$get_status" 200
+	((get_us < 1000000))
+	same "$ready_status $metrics_status $health_status" '503 503 200'
+	match "$ready_body" '"Not ready; missing: PostgreSQL"'
+	wait_until 15 admitted_again
+}
+
+@test "Redis hangs: POST answers 503 in time, GET is answered by PostgreSQL, then all is well" {
+	create_and_remember
+	signal_part STOP redis
+	ask_everything
+	signal_part CONT redis
+	same "$first_status" 503
+	match "$first_retry" '^[1-9][0-9]*$'
+	((first_us < 5000000))
+	same "$later_statuses" '503:12'
+	((later_us < 1000000))
+	same "$get_status" 200
+	((get_us < 1000000))
+	same "$ready_status $metrics_status $health_status" '503 200 200'
+	match "$ready_body" '"Not ready; missing: Redis"'
+	wait_until 15 admitted_again
+}
+
+@test "both databases hang: every request is answered, none waits, then all is well" {
+	create_and_remember
+	signal_part STOP redis
+	signal_part STOP postgres
+	ask_everything
+	signal_part CONT postgres
+	signal_part CONT redis
+	same "$first_status $later_statuses $get_status" '503 503:12 503'
+	((first_us < 5000000 && later_us < 5000000 && get_us < 5000000))
+	same "$ready_status $metrics_status $health_status" '503 503 200'
+	wait_until 15 admitted_again
+}
+
+# --- what dies is started again -------------------------------------------------------------------
+
+@test "a worker that is killed is started again, and the calls go on" {
+	local before
+	before=$(part_pid worker)
+	create_and_remember
+	kill -KILL "$before"
+	wait_until 20 is_another worker "$before"
+}
+
+@test "a wsd that is killed is started again" {
+	local before
+	before=$(part_pid wsd)
+	create_and_remember
+	kill -KILL "$before"
+	wait_until 20 is_another wsd "$before"
+	wait_until 20 one_may_watch
+}
+
+one_may_watch() { watch "$call_id" --count 2 >/dev/null; }
+
+@test "a responder that is killed is replaced by the pool's parent" {
+	local pids child
+	mapfile -t pids < <(pool_pids)
+	same "${#pids[@]}" 5
+	create_and_remember
+	for child in "${pids[@]:1}"; do
+		kill -KILL "$child"
+	done
+	wait_until 20 pool_is_another "${pids[@]:1}"
+	same "$(pool_pids | head -n 1)" "${pids[0]}"
+	api GET "/calls/$call_id"
+	expect 200
+}
+
+# Whether five responders live and none of these is among them.
+pool_is_another() {
+	local now pid
+	now=" $(pool_pids | paste -sd ' ') "
+	[[ $(wc -w <<<"$now") == 5 ]] || return
+	for pid; do
+		[[ $now != *" $pid "* ]] || return
+	done
+}
+
+@test "responders that are told to stop finish what they do: no request fails" {
+	local bad=0 round child
+	for round in {1..5}; do
+		curl -q -sS --noproxy '*' -Z --parallel-immediate --parallel-max 20 "$BASE/health?n=[1-60]" \
+			-o "$BATS_TEST_TMPDIR/#1" -w '%{http_code}\n' >"$BATS_TEST_TMPDIR/statuses.$round" 3>&- &
+		for child in $(pool_pids | tail -n +2); do
+			kill -TERM "$child" || :
+		done
+		wait $! || bad=1
+	done
+	same "$(sort "$BATS_TEST_TMPDIR"/statuses.* | uniq -c | sed 's/^ *//')" '300 200'
+	same "$bad" 0
+}
+
+@test "a pool whose parent is killed has another one soon, and the same number of responders" {
+	local pids
+	mapfile -t pids < <(pool_pids)
+	create_and_remember
+	kill -KILL "${pids[0]}"
+	wait_until 20 pool_is_another "${pids[0]}"
+	wait_until 20 has_answer
+	is_ready
+}
+
+has_answer() {
+	api GET "/calls/$call_id"
+	[[ $status_code == 200 ]]
+} 2>/dev/null
+
+@test "a web server that is killed is started again with its pool, and no orphan stays" {
+	local before pids
+	before=$(part_pid api)
+	mapfile -t pids < <(pool_pids)
+	create_and_remember
+	kill -KILL "$before"
+	await_gone 20 "${pids[@]}"
+	wait_until 20 is_another api "$before"
+	wait_until 20 has_answer
+}
+
+@test "a PostgreSQL that is killed is started again" {
+	local before
+	before=$(part_pid postgres)
+	create_and_remember
+	kill -KILL "$before"
+	wait_until 30 is_ready_with_another postgres "$before"
+	api GET "/calls/$call_id"
+	expect 200
+	wait_until 15 admitted_again
+}
+
+# --- and the sum of it ----------------------------------------------------------------------------
+
+@test "stop and start keep the data, and the calls that were live go on" {
+	create_and_remember
+	local at total
+	at=$(json .created_at)
+	total=$(sql 'SELECT count(*) FROM calls')
+	stop_copy faulty
+	start_copy_again faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
+	same "$(sql 'SELECT count(*) FROM calls')" "$total"
+	api GET "/calls/$call_id"
+	expect 200
+	same "$(json .created_at)" "$at"
+	wait_until 30 has_recording
+	wait_until 30 nothing_moves
+	# For the case below, which finds the copy stopped.
+	sql "SELECT id FROM calls WHERE status = 'COMPLETED' AND upload_status = 'COMPLETED'
+		AND cardinality(entered_at) = 4" | sort >"$BATS_FILE_TMPDIR/whole"
+	sql 'SELECT id FROM calls' | sort >"$BATS_FILE_TMPDIR/all"
+	sql "SELECT count(*) FROM (
+			SELECT created_at - lag(created_at, 4) OVER (PARTITION BY api_key ORDER BY created_at) AS gap
+			FROM calls) AS t
+		WHERE gap < interval '0.999 s'" >"$BATS_FILE_TMPDIR/too_many_a_second"
+	sql "SELECT max((SELECT count(*) FROM calls o
+			WHERE o.api_key = c.api_key AND o.created_at <= c.created_at
+			  AND o.entered_at[4] > c.created_at))
+		FROM calls c" >"$BATS_FILE_TMPDIR/most_at_once"
+	sql "SELECT sum(total_calls), sum(completed_calls), sum(uploads_completed), sum(active_calls),
+		sum(uploads_in_progress), sum(uploads_failed) FROM metrics" >"$BATS_FILE_TMPDIR/counters"
+	stop_copy faulty
+}
+
+@test "after all that: every call that was promised is there and whole, and none was left half-way" {
+	sort -u "$BATS_FILE_TMPDIR/created" >"$BATS_TEST_TMPDIR/promised"
+	(($(wc -l <"$BATS_TEST_TMPDIR/promised") > 20))
+	same "$(comm -23 "$BATS_TEST_TMPDIR/promised" "$BATS_FILE_TMPDIR/whole")" ''
+	same "$(comm -23 "$BATS_FILE_TMPDIR/all" "$BATS_FILE_TMPDIR/whole")" ''
+}
+
+@test "after all that: neither limit was ever exceeded" {
+	same "$(<"$BATS_FILE_TMPDIR/too_many_a_second")" 0
+	same "$(<"$BATS_FILE_TMPDIR/most_at_once")" 3
+}
+
+@test "after all that: the counters are exact" {
+	local count
+	count=$(wc -l <"$BATS_FILE_TMPDIR/all")
+	same "$(<"$BATS_FILE_TMPDIR/counters")" "$count|$count|$count|0|0|0"
+}
+
+@test "a WebSocket that is silent is pinged before any web server would close it" {
+	wait_until 40 grep -q '^! ping' "$BATS_FILE_TMPDIR/idle"
+	same "$(sed '/^! ping/d' "$BATS_FILE_TMPDIR/idle" | wc -l)" 2
+	kill -0 "$(<"$BATS_FILE_TMPDIR/idle.pid")"
+}

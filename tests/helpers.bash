@@ -1,0 +1,171 @@
+# shellcheck shell=bash
+# What the bats files share. `load helpers` at the top of a file; the copy `fast` is then in use.
+#
+#   use NAME                       the copy that the following lines are about: BASE, PORT, MCS_VAR
+#   fresh_key                      sets KEY to an API key of that copy which no other test has used
+#   api METHOD PATH [CURL ARGS…]   a request with $KEY (KEY='' for none); sets status_code and body
+#   post PATH JSON [CURL ARGS…]    the same with a JSON body
+#   create_call [JSON]             POST /calls; sets call_id too, fails unless it is 201
+#   expect STATUS                  fails, showing the reply, unless status_code is that
+#   json FILTER                    jq -r on the body
+#   header NAME                    a header of the last reply
+#   wait_until SECONDS COMMAND…    polls until the command succeeds
+#   mcs ARGS…                      ./mcs for the copy in use
+#   start_copy NAME [VAR=value…]   one more copy; it stops at the latest with the test (or file, when
+#   stop_copy NAME                 started in setup_file) that started it. Not under bats' `run`.
+
+MCS_ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+# shellcheck disable=SC2034
+WSCAT=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wscat
+
+copies_folder() { echo "$MCS_TEST_DIR/${MCS_BUILD:-release}"; }
+
+# --- waiting --------------------------------------------------------------------------------------
+
+wait_until() {
+	local deadline=$((${EPOCHREALTIME//[.,]/} + $1 * 1000000))
+	shift
+	until "$@"; do
+		if ((${EPOCHREALTIME//[.,]/} > deadline)); then
+			echo "waited in vain for: $*" >&2
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# --- copies of the service ------------------------------------------------------------------------
+
+# Prints a port that nobody listens on and that no copy of this run has got before.
+free_port() {
+	local port
+	exec {ports_fd}>>"$MCS_TEST_DIR/ports"
+	flock "$ports_fd"
+	while :; do
+		port=$((12000 + RANDOM % 20000))
+		grep -qx "$port" "$MCS_TEST_DIR/ports" && continue
+		(: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+	done
+	echo "$port" >&"$ports_fd"
+	exec {ports_fd}>&-
+	echo "$port"
+}
+
+# The keys of the document, and k01 … k99, k100 … k499 for fresh_key.
+all_keys() {
+	printf 'test-api-key-1,test-api-key-2,demo-key'
+	printf ',k%02d' {1..499}
+}
+
+# Starts a copy with nothing of this environment but what is named; see await_copy.
+launch_copy() {
+	local name=$1 folder port
+	folder=$(copies_folder)
+	port=$(free_port)
+	shift
+	setpriv --pdeathsig TERM -- env -i --default-signal PATH="$PATH" HOME="${HOME:-/}" LANG=C.UTF-8 \
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" \
+		MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null MCS_VAR="$folder/$name" PORT="$port" \
+		VALID_API_KEYS="$(all_keys)" "$@" "$MCS_ROOT/mcs" run \
+		</dev/null >"$folder/$name.out" 2>&1 3>&- 4>&- &
+	echo "$! $port" >"$folder/$name.copy"
+}
+
+# Waits until a launched copy is ready; shows why when it ends instead.
+await_copy() {
+	local name=$1 folder number port
+	folder=$(copies_folder)
+	read -r number port <"$folder/$name.copy"
+	wait_until 90 copy_is_up_or_gone "$folder/$name.out" "$number"
+	grep -q '^mcs: ready' "$folder/$name.out" && return
+	echo "the copy $name did not start:" >&2
+	cat "$folder/$name.out" >&2
+	return 1
+}
+
+copy_is_up_or_gone() { grep -q '^mcs: ready' "$1" || ! kill -0 "$2" 2>/dev/null; }
+
+start_copy() {
+	launch_copy "$@"
+	await_copy "$1"
+	use "$1"
+}
+
+stop_copy() {
+	local folder number port
+	folder=$(copies_folder)
+	read -r number port <"$folder/$1.copy" || return
+	kill -s TERM "$number" 2>/dev/null
+	wait_until 60 process_is_gone "$number"
+	rm -f "$folder/$1.copy"
+}
+
+process_is_gone() { [[ ! -d /proc/$1 || $(<"/proc/$1/stat") == *') Z '* ]] 2>/dev/null; }
+
+# From here on everything is about this copy.
+use() {
+	local number
+	read -r number PORT <"$(copies_folder)/$1.copy" || return
+	COPY=$1
+	BASE=http://127.0.0.1:$PORT
+	export MCS_VAR PORT
+	MCS_VAR=$(copies_folder)/$1
+}
+
+mcs() { MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" "$@"; }
+
+# Hands out another key on each call, to all files and processes; they are counted for each copy.
+fresh_key() {
+	local counter
+	counter=$(copies_folder)/$COPY.keys
+	exec {keys_fd}>>"$counter"
+	flock "$keys_fd"
+	echo >&"$keys_fd"
+	printf -v KEY 'k%02d' "$(wc -l <"$counter")"
+	exec {keys_fd}>&-
+	[[ ${KEY#k} -le 499 ]] || { echo 'no fresh key is left' >&2 && return 1; }
+}
+
+# --- requests -------------------------------------------------------------------------------------
+
+api() {
+	local method=$1 path=$2 how=(-X "$1")
+	shift 2
+	[[ $method != HEAD ]] || how=(-I)
+	[[ ! ${KEY:-} ]] || how+=(-H "Authorization: Bearer $KEY")
+	headers=$BATS_TEST_TMPDIR/headers
+	: >"$headers"
+	: >"$BATS_TEST_TMPDIR/body"
+	status_code=$(curl -q -sS --noproxy '*' --max-time 30 --path-as-is "${how[@]}" -D "$headers" \
+		-o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' "$@" "$BASE$path") || return
+	body=$(<"$BATS_TEST_TMPDIR/body")
+}
+
+post() {
+	local path=$1 text=$2
+	shift 2
+	api POST "$path" -H 'Content-Type: application/json' --data-binary "$text" "$@"
+}
+
+create_call() {
+	local text='{"from": "+1234567890", "to": "+0987654321"}'
+	post /calls "${1:-$text}" || return
+	expect 201 || return
+	# shellcheck disable=SC2034
+	call_id=$(json .call_id)
+}
+
+expect() {
+	[[ $status_code == "$1" ]] && return
+	echo "status $status_code, expected $1; body: $body" >&2
+	return 1
+}
+
+json() { jq -r "$1" <<<"$body"; }
+
+# The value of a header of the last reply, without regard to the case of its name.
+header() {
+	sed -n "s/^$1: *\\(.*\\)\$/\\1/Ip" "$headers" | tr -d '\r' | tail -n 1
+}
+
+[[ ! ${MCS_TEST_DIR:-} || ! -e $(copies_folder)/fast.copy ]] || use fast

@@ -1,0 +1,317 @@
+# ./mcs: run, what it says, what it refuses, what it leaves behind, and its other commands.
+
+load helpers
+load service
+
+setup_file() {
+	local file=$BATS_FILE_TMPDIR/env
+	printf '%s\n' '# settings of the copy' 'PORT=1 # the environment beats this' 'export MAX_CPS_PER_KEY=5' \
+		'MAX_CONCURRENT_CALLS_PER_KEY="100"' 'RETENTION_DAYS=1' "TIME_SCALE='20'" >"$file"
+	start_copy own MCS_ENV_FILE="$file"
+}
+
+setup() {
+	use own
+	fresh_key
+	out=$(copies_folder)/own.out
+}
+
+# The processes of the copy in use: mcs itself and all that its parts consist of.
+copy_processes() {
+	local number
+	cat "$MCS_VAR/mcs.pid"
+	while read -r _ number _; do
+		echo "$number"
+		descendants_of "$number"
+	done <"$MCS_VAR/parts"
+}
+
+descendants_of() {
+	local number
+	for number in $(children_of "$1"); do
+		echo "$number"
+		descendants_of "$number"
+	done
+}
+
+# Starts `own` again, after it has ended in whatever way.
+start_again() {
+	start_copy_again own MCS_ENV_FILE="$BATS_FILE_TMPDIR/env"
+}
+
+# --- run ------------------------------------------------------------------------------------------
+
+@test "when it is ready it says so: the URL, the API keys, and a curl that can be pasted" {
+	grep -q "^  URL       http://localhost:$PORT\$" "$out"
+	grep -q '^  API keys  test-api-key-1, test-api-key-2, demo-key, ' "$out"
+	local pasted
+	pasted=$(sed -n '/^  curl /,/^$/p' "$out")
+	body=$(bash -c "$pasted" 2>/dev/null)
+	same "$(json .status)" QUEUED
+}
+
+@test "run reads the settings' file, and the environment beats it" {
+	burst 12
+	same "$statuses" '201:5 429:7'
+	grep -q 'Calls per second limit exceeded (5)' "$replies"/*
+}
+
+@test "run says which packages are lacking before it needs them, and installs none when all are there" {
+	run grep -i -E 'install|apt' "$out"
+	same "$output" ''
+}
+
+@test "only the web server's port is opened" {
+	local number inodes listening
+	inodes=$(for number in $(copy_processes); do
+		find "/proc/$number/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n'
+	done | sort -u)
+	listening=$(awk '$4 == "0A" { print $10, $2 }' /proc/net/tcp /proc/net/tcp6 |
+		grep -F -w -f <(echo "$inodes") | sed 's/.*://' | sort -u)
+	same "$listening" "$(printf '%04X' "$PORT")"
+}
+
+@test "nothing but mcs itself runs as root" {
+	((EUID == 0)) || skip 'not root here'
+	local number
+	for number in $(copy_processes | tail -n +2); do
+		[[ ! -e /proc/$number ]] || same "$number $(stat -c %U "/proc/$number")" "$number mcs"
+	done
+}
+
+@test "the folder of the copy is closed to others" {
+	local path
+	for path in run log postgres; do
+		match "$(stat -c %a "$MCS_VAR/$path")" '^700$'
+	done
+	match "$(stat -c %a "$MCS_VAR")" '^7[01]0$'
+	match "$(stat -c %a "$MCS_VAR/config")" '^600$'
+}
+
+@test "a port that is taken is one clear line, and nothing is left behind" {
+	local taken=$PORT
+	run env -i PATH="$PATH" HOME="${HOME:-/}" MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null \
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}" PORT="$taken" MCS_VAR="$(copies_folder)/second" "$MCS_ROOT/mcs" run
+	[[ $status != 0 ]]
+	same "${#lines[@]}" 1
+	match "$output" "^mcs: port $taken is taken on 127\.0\.0\.1"
+	[[ ! $(find "$(copies_folder)/second" -type s) ]]
+	[[ ! -e $(copies_folder)/second/mcs.pid ]]
+	is_ready
+}
+
+@test "a second run in the same folder is refused, and the first one goes on" {
+	run env -i PATH="$PATH" HOME="${HOME:-/}" MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null \
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}" PORT="$(free_port)" MCS_VAR="$MCS_VAR" "$MCS_ROOT/mcs" run
+	[[ $status != 0 ]]
+	same "$output" "mcs: already running in $MCS_VAR as process $(<"$MCS_VAR/mcs.pid")"
+	is_ready
+	same "$(part_pid api)" "$(awk '$1 == "api" { print $2 }' "$MCS_VAR/parts")"
+}
+
+@test "a folder that holds other things is refused" {
+	mkdir "$(copies_folder)/other"
+	echo precious >"$(copies_folder)/other/file"
+	run env MCS_VAR="$(copies_folder)/other" PORT="$(free_port)" MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" run
+	[[ $status != 0 ]]
+	match "$output" '^mcs: MCS_VAR=.* holds other things'
+	same "$(ls -A "$(copies_folder)/other")" file
+}
+
+@test "POSTGRES_HOST and REDIS_HOST make it use those servers, and start none" {
+	local servers=$MCS_VAR/run
+	start_copy guest POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" TIME_SCALE=20
+	same "$(awk '{ print $1 }' "$MCS_VAR/parts" | paste -sd ' ')" 'wsd worker api'
+	create_call
+	use own
+	api GET "/calls/$call_id"
+	expect 200
+	use guest
+	wait_until 20 has_recording
+	match "$(mcs status)" 'postgres  elsewhere'
+	stop_copy guest
+	use own
+	is_ready
+}
+
+# --- the other commands ---------------------------------------------------------------------------
+
+@test "status shows every part and where it is ready" {
+	run mcs status
+	same "$status" 0
+	local name
+	for name in postgres redis wsd worker api; do
+		match "$output" "$name +running +$(part_pid "$name") "
+	done
+	match "$output" "ready at http://localhost:$PORT\$"
+}
+
+@test "status, psql and the others say so when nothing runs there" {
+	local command
+	for command in status stop psql redis migrate failed; do
+		run env MCS_VAR="$BATS_TEST_TMPDIR/none" MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" "$command"
+		[[ $status != 0 ]]
+		same "${#lines[@]}" 1
+		match "$output" '^mcs: not running in '
+	done
+}
+
+@test "logs prints the logs, all or those that are named" {
+	run mcs logs worker
+	same "$status" 0
+	match "$output" "$iso_time info worker worker\.start "
+	[[ $output != *'pool.start'* ]]
+	run mcs logs
+	match "$output" 'pool\.start'
+	match "$output" 'worker\.start'
+	match "$output" 'wsd\.start'
+	run mcs logs nonsense
+	[[ $status != 0 ]]
+	match "$output" "^mcs: no log 'nonsense'"
+}
+
+@test "logs -f follows: transitions appear as they happen" {
+	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" logs -f worker >"$BATS_TEST_TMPDIR/followed" 3>&- &
+	local follower=$!
+	create_call
+	wait_until 20 grep -q "msg=\"Call $call_id: QUEUED -> RINGING\"" "$BATS_TEST_TMPDIR/followed"
+	kill "$follower"
+	wait "$follower" || :
+}
+
+@test "psql opens the database with the arguments given" {
+	same "$(mcs psql -qAtc 'SELECT current_user, current_database()')" 'mcs|mock_communications'
+	same "$(mcs psql -qAt <<<'SELECT 6 * 7')" 42
+}
+
+@test "redis opens Redis with the arguments given" {
+	same "$(mcs redis PING)" PONG
+	same "$(mcs redis ECHO 'two words')" 'two words'
+}
+
+@test "the database's role has no special rights" {
+	same "$(sql "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'mcs'")" 'f|f|f'
+}
+
+@test "migrate prints the steps of the document, and may be repeated" {
+	local expected
+	read -rd '' expected <<-'END' || :
+		 Running database migrations...
+		 Calls table created/verified
+		 Indexes created/verified
+		 Metrics table created/verified
+		 Initial metrics row created/verified
+	END
+	local before i
+	before=$(sql 'SELECT count(*), max(version) FROM migrations; SELECT sum(total_calls) FROM metrics')
+	for i in 1 2; do
+		run mcs migrate
+		same "$status" 0
+		same "$(head -n 5 <<<"$output")" " $expected"
+		same "$(tail -n 1 <<<"$output")" ' All migrations completed successfully!'
+	done
+	same "$(sql 'SELECT count(*), max(version) FROM migrations; SELECT sum(total_calls) FROM metrics')" "$before"
+	# What a fresh database got at the first start said the same.
+	same "$(head -n 5 "$MCS_VAR/etc/migrate.out")" " $expected"
+}
+
+@test "the tables have the document's columns, types and indexes" {
+	same "$(sql "SELECT string_agg(column_name || ' ' || udt_name || coalesce('(' || character_maximum_length || ')', ''), ', '
+			ORDER BY ordinal_position) FROM information_schema.columns
+		WHERE table_name = 'calls' AND column_name IN ('id', 'from_number', 'to_number', 'status',
+			'metadata', 'recording_url', 'api_key', 'created_at', 'updated_at')")" \
+		'id uuid, from_number varchar(20), to_number varchar(20), status varchar(20), metadata jsonb, recording_url text, api_key varchar(100), created_at timestamptz, updated_at timestamptz'
+	same "$(sql "SELECT string_agg(column_name || ' ' || udt_name, ', ' ORDER BY ordinal_position)
+		FROM information_schema.columns WHERE table_name = 'metrics' AND column_name <> 'uploads_failed'" |
+		tr ' ' '\n' | grep -v timestamptz | paste -sd ' ')" \
+		"$(sql "SELECT 'id int4, total_calls int4, active_calls int4, completed_calls int4, uploads_completed int4, uploads_in_progress int4, updated_at'")"
+	same "$(sql "SELECT regexp_replace(indexdef, '.* ON public.calls USING btree ', '') FROM pg_indexes
+		WHERE indexname IN ('idx_calls_status', 'idx_calls_api_key', 'idx_calls_created_at')
+		ORDER BY indexname" | paste -sd ' ')" '(api_key) (created_at DESC) (status)'
+}
+
+@test "an unknown command is one line, help lists all of them" {
+	run mcs dance
+	[[ $status != 0 ]]
+	match "$output" "^mcs: no command 'dance'"
+	run mcs help
+	same "$status" 0
+	local command
+	for command in run stop status logs migrate psql redis failed test; do
+		match "$output" "  $command"
+	done
+}
+
+# --- retention ------------------------------------------------------------------------------------
+
+# Rows that were finished so many days ago.
+insert_old() {
+	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
+			entered_at, outcome, stage_ms, upload_status)
+		SELECT gen_random_uuid(), '$2', '2', 'COMPLETED', 'demo-key', at, at, 5,
+			ARRAY[at, at, at, at], 'ANSWERED', '{1,1,1,1}', '$3'
+		FROM generate_series(1, $1), (SELECT now() - $4::float8 * interval '1 day' AS at) AS t"
+}
+
+rows_of() { [[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1'") == "$2" ]]; }
+
+@test "calls that were finished more than RETENTION_DAYS ago are removed, in steps, and no others" {
+	insert_old 1100 900001 COMPLETED 2
+	insert_old 3 900002 FAILED 1.1
+	insert_old 3 900003 COMPLETED 0.9
+	insert_old 2 900004 PENDING 5
+	# It looks once a minute, and when it starts.
+	local worker
+	worker=$(part_pid worker)
+	kill -TERM "$worker"
+	wait_until 20 rows_of 900001 0
+	wait_until 20 rows_of 900002 0
+	rows_of 900003 3
+	rows_of 900004 2
+	grep -q 'info worker calls\.retire removed=500$' "$MCS_VAR/log/worker.log"
+	grep -q 'info worker calls\.retire removed=103$' "$MCS_VAR/log/worker.log"
+	sql "DELETE FROM calls WHERE from_number = '900004'"
+}
+
+# --- the end --------------------------------------------------------------------------------------
+
+@test "stop stops all that was started, and leaves nothing but the data" {
+	local pids
+	create_call
+	mapfile -t pids < <(copy_processes)
+	((${#pids[@]} > 12))
+	run mcs stop
+	same "$status" 0
+	same "$output" 'mcs: stopped'
+	await_gone 5 "${pids[@]}"
+	[[ ! $(find "$MCS_VAR" -type s) && ! -e $MCS_VAR/mcs.pid && ! -e $MCS_VAR/parts ]]
+	run mcs status
+	[[ $status != 0 ]]
+}
+
+@test "a second run finds the data again; when mcs is killed, all that it started ends by itself" {
+	start_again
+	(($(sql 'SELECT count(*) FROM calls') > 5))
+	wait_until 30 nothing_moves
+	run grep 'creating the database folder' "$out"
+	same "$output" ''
+	local pids
+	create_call
+	echo "$call_id" >"$BATS_FILE_TMPDIR/live"
+	mapfile -t pids < <(copy_processes)
+	kill -KILL "${pids[0]}"
+	await_gone 60 "${pids[@]}"
+}
+
+@test "the next run finds the data also then, and what was live goes on; Ctrl-C ends it" {
+	start_again
+	call_id=$(<"$BATS_FILE_TMPDIR/live")
+	KEY=$(sql "SELECT api_key FROM calls WHERE id = '$call_id'")
+	wait_until 30 has_recording
+	local pids
+	mapfile -t pids < <(copy_processes)
+	kill -INT "${pids[0]}"
+	await_gone 60 "${pids[@]}"
+	[[ ! $(find "$MCS_VAR" -type s) && ! -e $MCS_VAR/mcs.pid ]]
+	rm "$(copies_folder)/own.copy"
+}

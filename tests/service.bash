@@ -1,0 +1,222 @@
+# shellcheck shell=bash
+# What several bats files know about the inside of a copy; loaded after helpers.bash.
+#
+#   sql STATEMENT                 runs it in the database of the copy in use; bare values
+#   live ARGS…                    redis-cli for that copy
+#   live_key KIND NAME            the Redis key of that kind (call, slots, window) for an id or API key
+#   burst COUNT [CURL ARGS…]      that many POST /calls at once with $KEY; sets `statuses`, such as
+#                                 "201:2 429:38"; the replies are in $replies/1 …
+#   count_of STATUS               how many of the burst's replies had that status
+#   take_keys COUNT               sets `keys` to fresh keys
+#   has_status STATUS             whether $call_id is in that state by now
+#   has_recording                 whether its recording's URL is there
+#   is_cold                       whether Redis has forgotten $call_id; forget_live makes it so
+#   nothing_moves                 whether no call and no upload of the copy is open
+#   slots_of KEY                  how many slots the API key holds
+#   part_pid NAME                 the process of a part: postgres, redis, wsd, worker, api
+#   pool_pids                     the responders, their parent first
+#   signal_part SIGNAL NAME       to all processes of a part
+#   are_gone PID…                 whether none of them lives; await_gone SECONDS PID… waits for it
+#   start_copy_again NAME [VAR=…] start_copy for a name that was used before
+#   is_ready                      whether GET /ready says so
+#   raw REQUEST                   bytes to the web server as they are; prints what comes back
+#   watch ID [WSCAT OPTIONS…]     a WebSocket through the web server
+
+iso_time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z'
+uuid='[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+
+psql_client=$(printf '%s\n' /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1)
+
+sql() {
+	"$psql_client" -qAtX -v ON_ERROR_STOP=1 -h "$MCS_VAR/run" -U mcs -d mock_communications -c "$1"
+}
+
+live() { redis-cli -s "$MCS_VAR/run/redis.sock" "$@"; }
+
+live_key() { live --raw --scan --pattern "mcs:{*}:$1:$2"; }
+
+burst() {
+	local count=$1
+	shift
+	replies=$BATS_TEST_TMPDIR/replies
+	rm -rf "$replies"
+	mkdir "$replies"
+	statuses=$(curl -q -sS --noproxy '*' --max-time 60 -Z --parallel-immediate --parallel-max 100 \
+		-X POST -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+		-d '{"from": "+1234567890", "to": "+0987654321"}' "$@" \
+		-o "$replies/#1" -w '%{http_code}\n' "$BASE/calls?n=[1-$count]" | sort | uniq -c |
+		awk '{ printf "%s%s:%s", (NR > 1 ? " " : ""), $2, $1 }')
+}
+
+count_of() {
+	[[ " $statuses " =~ \ $1:([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
+}
+
+take_keys() {
+	local i
+	keys=()
+	for ((i = 0; i < $1; i++)); do
+		fresh_key || return
+		keys+=("$KEY")
+	done
+}
+
+has_status() {
+	api GET "/calls/$call_id" || return
+	[[ $status_code == 200 && $(json .status) == "$1" ]]
+}
+
+has_recording() {
+	api GET "/calls/$call_id" || return
+	[[ $status_code == 200 && $(json .recording_url) == https://* ]]
+}
+
+is_cold() { [[ ! $(live_key call "$call_id") ]]; }
+
+forget_live() {
+	local key
+	key=$(live_key call "$call_id")
+	[[ ! $key ]] || live DEL "$key" >/dev/null
+	is_cold
+}
+
+nothing_moves() {
+	[[ $(sql "SELECT count(*) FROM calls WHERE upload_status IN ('WAITING', 'PENDING')") == 0 ]]
+}
+
+slots_of() {
+	local key
+	key=$(live_key slots "$1")
+	[[ $key ]] && live ZCARD "$key" || echo 0
+}
+
+no_slots() { [[ $(slots_of "$1") == 0 ]]; }
+
+part_pid() { awk -v name="$1" '$1 == name { print $2 }' "$MCS_VAR/parts"; }
+
+pool_pids() {
+	local lighttpd
+	lighttpd=$(part_pid api)
+	ps -o pid=,ppid= -s "$lighttpd" | awk -v web="$lighttpd" '
+		$1 != web { parent[$1] = $2 }
+		END {
+			for (p in parent) if (parent[p] in parent) { print parent[p]; first = parent[p]; break }
+			for (p in parent) if (p != first) print p
+		}'
+}
+
+children_of() { tr ' ' '\n' <"/proc/$1/task/$1/children" | sed '/^$/d'; }
+
+# Stops (STOP) or continues (CONT) all processes of a part. PostgreSQL's are each in a session of
+# their own, so they are found as children.
+signal_part() {
+	local number
+	number=$(part_pid "$2")
+	kill -s "$1" "$number"
+	for number in $(children_of "$number"); do
+		kill -s "$1" "$number" || :
+	done
+}
+
+# Whether none of these processes is left (or only as a zombie that nobody has waited for yet).
+are_gone() {
+	local number
+	for number; do
+		! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$number/status" || return
+	done
+}
+
+# Waits until none of these processes lives; shows who is left if that does not come true.
+await_gone() {
+	wait_until "$1" are_gone "${@:2}" && return
+	ps -o pid,ppid,stat,wchan:24,lstart,args "${@:2}" >&2
+	return 1
+}
+
+# Starts a copy again under the name that it had: what it said before must not be taken for new.
+start_copy_again() {
+	rm -f "$(copies_folder)/$1.out"
+	start_copy "$@"
+}
+
+# Sends a request as it stands (printf's escapes) to the web server; prints all that comes back.
+raw() {
+	local socket
+	exec {socket}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf '%b' "$1" >&"$socket"
+	timeout 20 cat <&"$socket"
+	exec {socket}>&-
+}
+
+is_ready() {
+	api GET /ready
+	[[ $status_code == 200 ]]
+} 2>/dev/null
+
+watch() {
+	local id=$1
+	shift
+	"$WSCAT" --timeout 30 "$@" "ws://127.0.0.1:$PORT/ws?call_id=$id"
+}
+
+# Becomes a command with the environment of the copy's own programs and VAR=value words before it;
+# for subshells and background jobs.
+exec_in_copy() {
+	set -a
+	# shellcheck disable=SC1091
+	. "$MCS_VAR/config"
+	set +a
+	exec env MCS_ENV_FILE= "$@"
+}
+
+# Fails, showing both (or, of many lines, what differs), unless they are equal.
+same() {
+	[[ $1 == "$2" ]] && return
+	if [[ $1$2 == *$'\n'* ]]; then
+		diff <(printf '%s\n' "$1") <(printf '%s\n' "$2") >&2
+	else
+		printf 'got:      %s\nexpected: %s\n' "$1" "$2" >&2
+	fi
+	return 1
+}
+
+# Fails, showing the text, unless it matches the regular expression.
+match() {
+	[[ $1 =~ $2 ]] && return
+	printf 'got: %s\ndoes not match: %s\n' "$1" "$2" >&2
+	return 1
+}
+
+# Fails unless the last reply is an error with these: status, message. Byte for byte, in bash alone:
+# some cases ask this a hundred times.
+expect_error() {
+	local name message=$2
+	expect "$1" || return
+	case $1 in
+		400) name='Bad Request' ;;
+		401) name='Unauthorized' ;;
+		404) name='Not Found' ;;
+		405) name='Method Not Allowed' ;;
+		413) name='Payload Too Large' ;;
+		415) name='Unsupported Media Type' ;;
+		426) name='Upgrade Required' ;;
+		429) name='Rate limit exceeded' ;;
+		503) name='Service Unavailable' ;;
+	esac
+	message=${message//\\/\\\\}
+	same "$body" "{\"error\":\"$name\",\"message\":\"${message//\"/\\\"}\"}" || return
+	match "$(<"$headers")" $'\r\n[Cc]ontent-[Tt]ype: application/json\r\n'
+}
+
+# Takes the place of the one in helpers.bash, which takes k08 for an octal number.
+fresh_key() {
+	local counter n
+	counter=$(copies_folder)/$COPY.keys
+	exec {keys_fd}>>"$counter"
+	flock "$keys_fd"
+	echo >&"$keys_fd"
+	n=$(wc -l <"$counter")
+	printf -v KEY 'k%02d' "$n"
+	exec {keys_fd}>&-
+	((n <= 499)) || { echo 'no fresh key is left' >&2 && return 1; }
+}

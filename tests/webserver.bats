@@ -1,0 +1,88 @@
+# lighttpd.conf alone, and its part that matters inside of a site that exists already. Databases,
+# worker and, where it is mounted alike, wsd are those of the copy `fast`.
+
+load helpers
+load service
+
+setup() {
+	use fast
+	fresh_key
+	folder=$(copies_folder)/site
+	mkdir -p "$folder/run" "$folder/log" "$folder/pages"
+	lighttpd=$(PATH=$PATH:/usr/sbin type -P lighttpd)
+	servers=$MCS_VAR/run
+	wsd_socket=$servers/wsd.sock
+	PORT=$(free_port)
+}
+
+teardown() {
+	[[ ! ${wsd:-} ]] || kill -TERM "$wsd"
+	[[ ! ${web:-} ]] || end_web_server
+	rm -rf "$folder"
+}
+
+# Starts lighttpd with a configuration and VAR=value words, from the top of the clone.
+start_web_server() {
+	local file=$1
+	shift
+	(
+		cd "$MCS_ROOT" || exit
+		exec env -i PATH="$PATH" MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null \
+			ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" \
+			PORT="$PORT" MCS_VAR="$folder" POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" \
+			WSD_LISTEN="$wsd_socket" VALID_API_KEYS="$(all_keys)" TIME_SCALE=20 "$@" \
+			"$lighttpd" -D -f "$file"
+	) >"$folder/log/out" 2>&1 </dev/null 3>&- &
+	web=$!
+	BASE=http://127.0.0.1:$PORT
+}
+
+end_web_server() {
+	kill -TERM "$web"
+	await_gone 20 "$web"
+	web=''
+}
+
+answers() {
+	api GET "$1"
+	[[ $status_code == 200 ]]
+} 2>/dev/null
+
+@test "lighttpd.conf runs as it is" {
+	start_web_server lighttpd.conf
+	wait_until 30 answers /ready || { cat "$folder/log/out" && false; }
+	create_call
+	same "$(json .websocket_url)" "ws://127.0.0.1:$PORT/ws?call_id=$call_id"
+	match "$(watch "$call_id")" '! close 1000 '
+	api GET /nope
+	expect_error 404 'Route GET /nope not found'
+	same "$(header Server)" lighttpd
+}
+
+@test "the part that matters can be included in a site that has other things" {
+	echo 'hello' >"$folder/pages/index.html"
+	cat >"$folder/site.conf" <<-END
+		include_shell "$MCS_ROOT/mcs vars"
+		server.port = $PORT
+		server.bind = "127.0.0.1"
+		server.document-root = "$folder/pages"
+		index-file.names = ( "index.html" )
+		server.max-request-field-size = 16384
+		server.http-parseopts = ( "method-get-body" => "enable" )
+		include "$MCS_ROOT/deploy/lighttpd/mcs.conf"
+	END
+	wsd_socket=$folder/run/wsd.sock
+	exec_in_copy BASE_PATH=/mock WSD_LISTEN="$wsd_socket" \
+		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$folder/log/wsd" 3>&- &
+	wsd=$!
+	wait_until 10 test -S "$wsd_socket"
+	start_web_server "$folder/site.conf" BASE_PATH=/mock
+	wait_until 30 answers /mock/ready || { cat "$folder/log/out" && false; }
+	api GET /
+	same "$status_code $body" '200 hello'
+	post /mock/calls '{"from": "+1", "to": "+2"}'
+	expect 201
+	call_id=$(json .call_id)
+	same "$(json .websocket_url)" "ws://127.0.0.1:$PORT/mock/ws?call_id=$call_id"
+	match "$("$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/mock/ws?call_id=$call_id")" '! close 1000 '
+}

@@ -1,0 +1,275 @@
+# The WebSocket: who watches a call hears every state of it, once and in order, and its end.
+
+load helpers
+load service
+
+setup() {
+	use fast
+	fresh_key
+}
+
+# The "status seq" pairs of the news in $output, and what else was said.
+news() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '"\(.status) \(.seq)"' | paste -sd,; }
+others() { sed '/^{"call_id"/d' <<<"$output"; }
+
+# Fails unless $output tells the whole rest of the call $call_id from its present state on.
+tells_to_the_end() {
+	match "$(news)" '^(QUEUED 1,)?(RINGING 2,)?((UN)?ANSWERED 3,)?(COMPLETED 4,)?COMPLETED 5$' || return
+	same "$(others)" "{\"type\":\"connected\",\"call_id\":\"$call_id\",\"message\":\"Connected to call updates\"}
+! close 1000 Call finished"
+}
+
+@test "the first message says that one is connected, the second is the current state" {
+	use real
+	create_call
+	run watch "$call_id" --count 2
+	same "$status" 0
+	same "${lines[0]}" \
+		"{\"type\":\"connected\",\"call_id\":\"$call_id\",\"message\":\"Connected to call updates\"}"
+	match "${lines[1]}" \
+		"^\{\"call_id\":\"$call_id\",\"status\":\"QUEUED\",\"timestamp\":\"$iso_time\",\"seq\":1\}\$"
+}
+
+@test "every state comes, then the recording's URL, then close 1000" {
+	# QUEUED is short here: now and then one comes too late for it.
+	local try
+	for try in {1..8}; do
+		create_call
+		run watch "$call_id"
+		same "$status" 0
+		tells_to_the_end
+		[[ $(news) != QUEUED* ]] || break
+		((try % 2)) || fresh_key
+	done
+	match "$(news)" '^QUEUED 1,RINGING 2,(UN)?ANSWERED 3,COMPLETED 4,COMPLETED 5$'
+	same "$(sed -n '/"seq":5/p' <<<"$output" | jq -r .recording_url)" \
+		"https://mock-recordings-bucket.s3.us-east-1.amazonaws.com/recordings/$call_id.mp3"
+}
+
+@test "the messages agree with the history in the row, to the millisecond" {
+	create_call
+	run watch "$call_id"
+	tells_to_the_end
+	local at
+	at=$(sql "SELECT to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')
+		FROM calls, unnest(entered_at || updated_at::timestamptz) AS t WHERE id = '$call_id' ORDER BY t")
+	# A watcher that came late has seen the end of the history only.
+	local told
+	told=$(sed -n '/^{"call_id"/p' <<<"$output" | jq -r .timestamp)
+	same "$told" "$(tail -n "$(wc -l <<<"$told")" <<<"$at")"
+	api GET "/calls/$call_id"
+	same "$(json .updated_at)" "$(tail -n 1 <<<"$at")"
+}
+
+@test "a late watcher gets the current state at once" {
+	create_call
+	wait_until 20 has_status COMPLETED
+	wait_until 20 has_recording
+	run watch "$call_id"
+	same "$status" 0
+	same "$(news)" 'COMPLETED 5'
+	tells_to_the_end
+}
+
+@test "a call that has gone cold is watched from the record" {
+	create_call
+	wait_until 20 has_recording
+	forget_live
+	run watch "$call_id"
+	same "$(news)" 'COMPLETED 5'
+	tells_to_the_end
+}
+
+@test "two watchers of one call hear the same" {
+	create_call
+	watch "$call_id" >"$BATS_TEST_TMPDIR/first" 3>&- &
+	local first=$!
+	run watch "$call_id"
+	wait "$first"
+	tells_to_the_end
+	same "$(sed -n '/"seq":[345]/p' <"$BATS_TEST_TMPDIR/first")" "$(sed -n '/"seq":[345]/p' <<<"$output")"
+}
+
+@test "a call's id in capitals is the same call" {
+	create_call
+	run watch "${call_id^^}"
+	tells_to_the_end
+}
+
+@test "many watchers of many calls at once each hear their own call to its end" {
+	local i ids=() watchers=()
+	for i in {1..10}; do
+		((i % 2)) || fresh_key
+		create_call
+		ids+=("$call_id")
+		watch "$call_id" >"$BATS_TEST_TMPDIR/$call_id" 3>&- &
+		watchers+=($!)
+	done
+	for i in "${watchers[@]}"; do wait "$i"; done
+	for call_id in "${ids[@]}"; do
+		output=$(<"$BATS_TEST_TMPDIR/$call_id")
+		same "$(sed -n '/^{/p' <<<"$output" | jq -r .call_id | sort -u)" "$call_id"
+		tells_to_the_end
+	done
+}
+
+# --- what is refused ------------------------------------------------------------------------------
+
+@test "without call_id the WebSocket is closed with 1008" {
+	local query
+	for query in '' '?' '?call_id=' '?other=1'; do
+		run "$WSCAT" "ws://127.0.0.1:$PORT/ws$query"
+		same "$output" '! close 1008 Missing call_id'
+	done
+}
+
+@test "an unknown call is 404 before the upgrade" {
+	local id
+	for id in 019a0000-0000-7000-8000-000000000000 nonsense 550e8400-e29b-41d4-a716-446655440000; do
+		run watch "$id"
+		same "$output" "! http 404
+{\"error\":\"Not Found\",\"message\":\"Call not found\"}"
+	done
+}
+
+@test "a plain GET on /ws is 426" {
+	api GET '/ws?call_id=019a0000-0000-7000-8000-000000000000'
+	expect_error 426 'This is a WebSocket; connect with version 13'
+	same "$(header Upgrade)" websocket
+	same "$(header Sec-WebSocket-Version)" 13
+}
+
+@test "only the path /ws is the WebSocket" {
+	local path
+	for path in /ws/ /wsx /x/ws; do
+		run "$WSCAT" "ws://127.0.0.1:$PORT$path?call_id=019a0000-0000-7000-8000-000000000000"
+		match "$output" '^! http 404'
+	done
+}
+
+@test "no API key is asked for, and a wrong one is not looked at" {
+	create_call
+	run watch "$call_id" --header 'Authorization: Bearer wrong' --origin https://anywhere.example
+	tells_to_the_end
+}
+
+# --- what clients send ----------------------------------------------------------------------------
+
+@test "what a client sends is ignored, a ping is answered" {
+	create_call
+	run watch "$call_id" --send hello --send '{"a":1}' --raw 898500000000686c6c6f6f --pongs
+	match "$output" '! pong hlloo'
+	match "$output" '! close 1000 '
+}
+
+@test "a client that sends garbage is closed with 1002, and the others go on" {
+	create_call
+	watch "$call_id" >"$BATS_TEST_TMPDIR/good" 3>&- &
+	local good=$! garbage
+	# not masked; reserved bits; an unknown opcode; a long ping; a continuation of nothing
+	for garbage in 810548656c6c6f f18000000000 8b8000000000 89fe00ff00000000 808000000000; do
+		run "$WSCAT" --raw "$garbage" "ws://127.0.0.1:$PORT/ws?call_id=$call_id"
+		match "$output" '! close 1002'
+	done
+	wait "$good"
+	output=$(<"$BATS_TEST_TMPDIR/good")
+	tells_to_the_end
+}
+
+@test "text that is no UTF-8 is closed with 1007, a message that is too large with 1009" {
+	use real
+	create_call
+	run watch "$call_id" --raw 818100000000ff
+	match "$output" '! close 1007'
+	run watch "$call_id" --raw 82ff7fffffffffffffff00000000
+	match "$output" '! close 1009'
+}
+
+@test "a client that closes gets its close back" {
+	use real
+	create_call
+	run watch "$call_id" --raw 88820000000003e8
+	match "$output" '! close 1000$'
+}
+
+# --- several of them ------------------------------------------------------------------------------
+
+@test "several wsds and workers at once: each watcher hears all, each state is entered once" {
+	local wsd worker i watchers=()
+	exec_in_copy WSD_LISTEN="$BATS_TEST_TMPDIR/wsd2.sock" \
+		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
+	wsd=$!
+	exec_in_copy "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-worker" \
+		2>"$BATS_TEST_TMPDIR/worker2.log" 3>&- &
+	worker=$!
+	wait_until 10 test -S "$BATS_TEST_TMPDIR/wsd2.sock"
+	wait_until 10 grep -q worker.start "$BATS_TEST_TMPDIR/worker2.log"
+	for i in {1..12}; do
+		((i % 2)) || fresh_key
+		create_call
+		if ((i % 2)); then
+			watch "$call_id"
+		else
+			"$WSCAT" --timeout 30 "unix:$BATS_TEST_TMPDIR/wsd2.sock:/ws?call_id=$call_id"
+		fi >"$BATS_TEST_TMPDIR/watch.$call_id" 3>&- &
+		watchers+=($!)
+	done
+	for i in "${watchers[@]}"; do wait "$i"; done
+	local file
+	for file in "$BATS_TEST_TMPDIR"/watch.*; do
+		call_id=${file##*.}
+		output=$(<"$file")
+		tells_to_the_end
+		same "$(grep -h "id=$call_id " "$MCS_VAR/log/worker.log" "$BATS_TEST_TMPDIR/worker2.log" |
+			grep -o 'call.advance id=[^ ]* seq=[0-9]' | sed 's/.*=//' | sort | paste -sd,)" 2,3,4
+		same "$(sql "SELECT status || seq FROM calls WHERE id = '$call_id'")" COMPLETED5
+	done
+	# Both workers played some of the calls.
+	grep -q 'worker call.advance' "$BATS_TEST_TMPDIR/worker2.log"
+	kill -TERM "$wsd" "$worker"
+	wait "$wsd"
+	wait "$worker"
+	grep -q 'worker.stop' "$BATS_TEST_TMPDIR/worker2.log"
+	[[ ! -e $BATS_TEST_TMPDIR/wsd2.sock ]]
+}
+
+@test "a wsd that is told to stop closes its watchers with 1001" {
+	use real
+	create_call
+	local wsd watcher
+	exec_in_copy WSD_LISTEN="$BATS_TEST_TMPDIR/wsd2.sock" \
+		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
+	wsd=$!
+	wait_until 10 test -S "$BATS_TEST_TMPDIR/wsd2.sock"
+	"$WSCAT" --timeout 30 "unix:$BATS_TEST_TMPDIR/wsd2.sock:/ws?call_id=$call_id" \
+		>"$BATS_TEST_TMPDIR/out" 3>&- &
+	watcher=$!
+	wait_until 10 grep -q '"seq":1' "$BATS_TEST_TMPDIR/out"
+	kill -TERM "$wsd"
+	wait "$wsd"
+	wait "$watcher"
+	match "$(<"$BATS_TEST_TMPDIR/out")" '! close 1001 Server is shutting down'
+}
+
+@test "a wsd that is full answers 503, and lets in again when somebody left" {
+	use real
+	create_call
+	local wsd watcher
+	exec_in_copy WSD_LISTEN="$BATS_TEST_TMPDIR/wsd2.sock" WSD_MAX_CONNECTIONS=1 \
+		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
+	wsd=$!
+	wait_until 10 test -S "$BATS_TEST_TMPDIR/wsd2.sock"
+	"$WSCAT" --timeout 30 "unix:$BATS_TEST_TMPDIR/wsd2.sock:/ws?call_id=$call_id" \
+		>"$BATS_TEST_TMPDIR/out" 3>&- &
+	watcher=$!
+	wait_until 10 grep -q '"seq":1' "$BATS_TEST_TMPDIR/out"
+	run "$WSCAT" "unix:$BATS_TEST_TMPDIR/wsd2.sock:/ws?call_id=$call_id"
+	match "$output" '^! http 503'
+	kill "$watcher"
+	wait "$watcher" || :
+	wait_until 10 gets_in "$BATS_TEST_TMPDIR/wsd2.sock"
+	kill -TERM "$wsd"
+	wait "$wsd"
+}
+
+gets_in() { "$WSCAT" --count 2 "unix:$1:/ws?call_id=$call_id" >/dev/null; }
