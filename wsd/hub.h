@@ -46,7 +46,8 @@ struct hub *hub_new(struct ev_loop *loop, const struct hub_owner *owner);
 void hub_free(struct hub *hub);
 
 /* Lets the watcher wait for the call's present state (one who comes back: for all that it missed)
- * and all later news. The callbacks may be called before this returns. `id` is a well-formed id in lower case. */
+ * and all later news. The callbacks may be called before this returns. `id` is a well-formed id in
+ * lower case. */
 void hub_join(struct hub *hub, struct watcher *watcher, const char *id);
 /* Also for one that has not joined. */
 void hub_leave(struct hub *hub, struct watcher *watcher);
