@@ -63,6 +63,7 @@ launch_copy() {
 	folder=$(copies_folder)
 	port=$(free_port)
 	shift
+	: >"$folder/$name.out" # a copy of that name may have been ready before
 	setpriv --pdeathsig TERM -- env -i --default-signal PATH="$PATH" HOME="${HOME:-/}" LANG=C.UTF-8 \
 		ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" \
 		MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null MCS_VAR="$folder/$name" PORT="$port" \
@@ -121,9 +122,11 @@ fresh_key() {
 	exec {keys_fd}>>"$counter"
 	flock "$keys_fd"
 	echo >&"$keys_fd"
-	printf -v KEY 'k%02d' "$(wc -l <"$counter")"
+	local number
+	number=$(wc -l <"$counter")
+	printf -v KEY 'k%02d' "$number"
 	exec {keys_fd}>&-
-	[[ ${KEY#k} -le 499 ]] || { echo 'no fresh key is left' >&2 && return 1; }
+	((number <= 499)) || { echo 'no fresh key is left' >&2 && return 1; }
 }
 
 # --- requests -------------------------------------------------------------------------------------

@@ -207,16 +207,3 @@ expect_error() {
 	same "$body" "{\"error\":\"$name\",\"message\":\"${message//\"/\\\"}\"}" || return
 	match "$(<"$headers")" $'\r\n[Cc]ontent-[Tt]ype: application/json\r\n'
 }
-
-# Takes the place of the one in helpers.bash, which takes k08 for an octal number.
-fresh_key() {
-	local counter n
-	counter=$(copies_folder)/$COPY.keys
-	exec {keys_fd}>>"$counter"
-	flock "$keys_fd"
-	echo >&"$keys_fd"
-	n=$(wc -l <"$counter")
-	printf -v KEY 'k%02d' "$n"
-	exec {keys_fd}>&-
-	((n <= 499)) || { echo 'no fresh key is left' >&2 && return 1; }
-}

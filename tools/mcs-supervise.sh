@@ -21,6 +21,7 @@ cmd_run() {
 	# Only noted here, and looked at between two steps: bash 5.2 crashes when a trap ends it inside
 	# of a `read` and then reads again on its way out.
 	trap 'stop_wanted=yes' INT TERM HUP
+	trap 'restart_wanted=yes' USR1
 	trap '' PIPE
 	exec {quiet_fd}<> <(:)
 	check_port
@@ -285,10 +286,15 @@ banner() {
 supervise() {
 	local dead status name
 	while :; do
+		[[ ! $restart_wanted ]] || rolling_restart
 		dead=''
+		# Here, and only here, a signal may end us at once: one that came just before the wait would
+		# otherwise be noted and then forgotten for as long as nothing dies.
+		trap 'exit 0' INT TERM HUP
+		end_if_wanted
 		wait -n -p dead "${pid[@]}" 2>/dev/null # bash would print the whole command that was killed
 		status=$?
-		end_if_wanted
+		trap 'stop_wanted=yes' INT TERM HUP
 		pause 0.01 # lets bash take note of what else died
 		end_if_wanted
 		for name in "${part_names[@]}"; do
@@ -318,7 +324,7 @@ revive() {
 
 # Stops whatever was started, in the order of its use; also the way out when a start fails.
 finish() {
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP USR1
 	local had_parts=${pid[*]:-}
 	[[ ! $had_parts ]] || say 'stopping'
 	# lighttpd takes nothing new and waits for its connections, the WebSockets among them until wsd
@@ -330,7 +336,7 @@ finish() {
 		tell_stop "$name"
 		await_stop "$name"
 	done
-	rm -f "$run_folder"/*.sock* "$MCS_VAR/parts" "$MCS_VAR/mcs.pid"
+	rm -f "$run_folder"/*.sock* "$MCS_VAR/parts" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted"
 	[[ ! $had_parts ]] || say 'stopped'
 }
 

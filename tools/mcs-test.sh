@@ -5,6 +5,10 @@ passed=0 failed=0 skipped=0
 report_folder='' asan_build=''
 
 cmd_test() {
+	case ${1:-} in
+		--faults) test_faults "${@:2}"; return ;;
+		--mutants) test_mutants "${@:2}"; return ;;
+	esac
 	need_packages "${program_packages[@]}" "${test_packages[@]}"
 	forget_settings
 	# Where the tests' copies live and leave their logs; the user mcs must be able to pass.

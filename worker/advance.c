@@ -138,7 +138,7 @@ void advance_run(struct worker *w, const struct batch *batch) {
     batch_give_back(w, batch->jobs, batch->count);
     return;
   }
-  if (!memchr(seen, false, (size_t)batch->count))
+  if (!memchr(seen, 0, (size_t)batch->count))
     return; /* all have rows */
   struct batch repaired = *batch;
   repaired.jobs = again;

@@ -265,7 +265,7 @@ static bool take_frames(struct client *c, int64_t now) {
       return true;
     int op = c->in[0] & 15;
     char payload[IN_SIZE];
-    if (len > sizeof(payload) - 1 || !(c->in[0] & 0x80) || len > 65535) {
+    if (len > sizeof(payload) - 1 || !(c->in[0] & 0x80)) {
       blame(c, "bad");
       watcher_end(c, now);
       return false;

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# The accounting after a load: a line a promise. Loaded after helpers.bash and service.bash; the copy
+# in use is the one that was loaded.
+#
+#   settled                          whether no call, no upload and no job is open any more
+#   account LOG [OPTION=VALUE…]      prints "  ok PROMISE" or "  not ok PROMISE: DETAIL", a line each;
+#                                    status 0 when all was kept. Options: cps= concurrent= (the limits),
+#                                    wall=0 (Redis's clock was set), also=500,502 in_hand=4 (answers
+#                                    of that kind which are no fault, and how many)
+
+jobs_left() {
+	live EVAL 'local n = 0
+		for i = 0, 15 do n = n + redis.call("ZCARD", string.format("mcs:{%x}:due", i)) end
+		return n' 0
+}
+
+settled() { nothing_moves 2>/dev/null && [[ $(jobs_left) == 0 ]]; }
+
+# A table for each kind of line; awk's fields are those of tests/tools/load.c.
+account_tables() {
+	local log=$1
+	cat <<-END
+		CREATE TEMP TABLE posts (began float, took float, status int, key text, id text);
+		CREATE TEMP TABLE gets (began float, took float, status int, id text);
+		CREATE TEMP TABLE reads (began float, took float, status int);
+		CREATE TEMP TABLE watches (began float, took float, verdict text, id text, news text, cuts int, away float);
+	END
+	local pair
+	for pair in post:posts get:gets metrics:reads watch:watches; do
+		echo "COPY ${pair#*:} FROM STDIN;"
+		sed -n "s/^${pair%:*}\\t//p" "$log"
+		echo '\.'
+	done
+	cat <<-'END'
+		CREATE TEMP VIEW answers AS
+		  SELECT 'POST' AS what, began, took, status FROM posts
+		  UNION ALL SELECT 'GET', began, took, status FROM gets
+		  UNION ALL SELECT 'metrics', began, took, status FROM reads;
+	END
+}
+
+account_line() {
+	if [[ $1 == 0 ]]; then
+		echo "  ok $2"
+		return 0
+	fi
+	echo "  not ok $2: $1${3:+ (${3:0:600})}"
+	return 1
+}
+
+account() {
+	local log=$1 bad=0 line left cps=12 concurrent=12 wall=1 also='' in_hand=0
+	shift
+	(($# == 0)) || local "$@"
+	line=$( (account_tables "$log" && cat "$MCS_ROOT/tests/faults/account.sql") |
+		"$psql_client" -qAtX -v ON_ERROR_STOP=1 -h "$MCS_VAR/run" -U mcs -d mock_communications \
+			-v cps="$cps" -v concurrent="$concurrent" -v wall="$wall" -v also="{$also}" \
+			-v in_hand="$in_hand" 2>&1) || bad=1
+	while IFS='|' read -r number promise detail; do
+		account_line "$number" "$promise" "$detail" || bad=1
+	done <<<"$line"
+	left=$(live --raw --scan --pattern 'mcs:{*}:slots:*' | wc -l)
+	account_line "$left" 'every slot is free' || bad=1
+	left=$(jobs_left)
+	account_line "$left" 'no job is left' || bad=1
+	return "$bad"
+}

@@ -1,0 +1,78 @@
+-- Holds what the clients of tests/tools/load.c noted against the record: a line a promise,
+-- "violations|promise|detail". Temporary tables posts, gets, metrics_reads and watches hold the log.
+--   :cps, :concurrent  the limits   :wall  1 when the wall clock of Redis was not tampered with
+--   :also  statuses besides 2xx, 429 and 503 that were to be expected, as {…}  :in_hand  how many
+CREATE TEMP TABLE mine AS
+  SELECT * FROM calls WHERE api_key IN (SELECT key FROM posts);
+
+SELECT count(*), 'every 201 has its row', string_agg(p.id, ' ')
+  FROM posts p WHERE status = 201 AND NOT EXISTS (SELECT FROM calls c WHERE c.id = p.id::uuid);
+
+SELECT count(*), 'every row reached COMPLETED through legal states, each once',
+       string_agg(id::text || ' ' || status || ' ' || seq, ', ')
+  FROM calls
+ WHERE status <> 'COMPLETED' OR seq <> 5 OR cardinality(entered_at) <> 4
+    OR outcome NOT IN ('ANSWERED', 'UNANSWERED') OR entered_at[1] <> created_at
+    OR NOT (entered_at[1] <= entered_at[2] AND entered_at[2] <= entered_at[3]
+            AND entered_at[3] <= entered_at[4] AND entered_at[4] <= updated_at);
+
+SELECT count(*), 'every state lasted as long as the call''s script says',
+       string_agg(id::text || ' ' || entered_at::text || ' ' || stage_ms::text, ', ')
+  FROM mine
+ WHERE :wall = 1
+   AND (entered_at[2] - entered_at[1] < (stage_ms[1] - 2) * interval '1 ms'
+        OR entered_at[3] - entered_at[2] < (stage_ms[2] - 2) * interval '1 ms'
+        OR entered_at[4] - entered_at[3] < (stage_ms[3] - 2) * interval '1 ms');
+
+SELECT count(*), 'every row has its recording or stands in the failed list', string_agg(id::text, ' ')
+  FROM calls
+ WHERE NOT (upload_status = 'COMPLETED' AND recording_url LIKE 'https://%' || id || '.mp3')
+   AND NOT (upload_status = 'FAILED' AND upload_attempts >= 3 AND recording_url IS NULL);
+
+-- Times are whole milliseconds, rounded down: n + 1 admissions a second apart or more stay so.
+SELECT count(*), 'no second admitted more than the limit (rows)', string_agg(api_key || ' ' || created_at, ', ')
+  FROM (SELECT api_key, created_at, created_at - lag(created_at, :cps)
+                 OVER (PARTITION BY api_key ORDER BY created_at) AS gap FROM mine) AS t
+ WHERE gap < interval '1 s' AND :wall = 1;
+
+-- What the clients' own clock can say for certain: sent and answered within a second.
+SELECT count(*), 'no second admitted more than the limit (clients)', string_agg(key || ' ' || ended, ', ')
+  FROM (SELECT key, began + took AS ended, count(*) OVER w AS n,
+               max(began + took) OVER w - min(began) OVER w AS span
+          FROM posts WHERE status = 201
+        WINDOW w AS (PARTITION BY key ORDER BY began + took ROWS :cps PRECEDING)) AS t
+ WHERE n > :cps AND span < 1000;
+
+SELECT count(*), 'no key had more live calls than the limit', string_agg(api_key || ' ' || at || ' ' || live, ', ')
+  FROM (SELECT api_key, at, sum(step) OVER (PARTITION BY api_key ORDER BY at, step) AS live
+          FROM (SELECT api_key, entered_at[1] AS at, 1 AS step FROM mine
+                UNION ALL SELECT api_key, entered_at[4], -1 FROM mine) AS steps) AS t
+ WHERE live > :concurrent AND :wall = 1;
+
+SELECT (m.total <> c.total OR m.active <> c.active OR m.completed <> c.completed
+        OR m.uploading <> c.uploading OR m.uploaded <> c.uploaded OR m.failed <> c.failed)::int,
+       'the metrics equal a recount', format('metrics %s rows %s', m, c)
+  FROM (SELECT sum(total_calls) AS total, sum(active_calls) AS active, sum(completed_calls) AS completed,
+               sum(uploads_in_progress) AS uploading, sum(uploads_completed) AS uploaded,
+               sum(uploads_failed) AS failed FROM metrics) AS m,
+       (SELECT count(*) AS total, count(*) FILTER (WHERE status <> 'COMPLETED') AS active,
+               count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
+               count(*) FILTER (WHERE upload_status = 'PENDING') AS uploading,
+               count(*) FILTER (WHERE upload_status = 'COMPLETED') AS uploaded,
+               count(*) FILTER (WHERE upload_status = 'FAILED') AS failed FROM calls) AS c;
+
+SELECT count(*), 'every watcher saw each state once and in order',
+       string_agg(verdict || ' ' || id || ' ' || news || ' cuts ' || cuts, ', ')
+  FROM watches WHERE verdict <> 'ok';
+
+SELECT greatest(0, count(*) - count(*) FILTER (WHERE status = ANY (:'also'::int[])
+                                                AND number <= :in_hand)),
+       'every request was answered with 2xx, 429 or 503',
+       string_agg(what || ' at ' || began || ': ' || status || ' after ' || took, ', ')
+  FROM (SELECT *, row_number() OVER (PARTITION BY status = ANY (:'also'::int[])) AS number
+          FROM answers WHERE status NOT IN (200, 201, 429, 503)) AS t;
+
+SELECT count(*), 'every answer came within 5 s', string_agg(what || ' at ' || began || ' took ' || took, ', ')
+  FROM answers WHERE took > 5000;
+
+SELECT (count(*) FILTER (WHERE status = 201) = 0)::int, 'calls were created at all', '' FROM posts;

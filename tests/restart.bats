@@ -1,0 +1,101 @@
+# ./mcs restart, and stopping each program: nobody who uses the service notices.
+
+load helpers
+load service
+load faults/account
+
+setup_file() {
+	start_copy rolling TIME_SCALE=8 MAX_CPS_PER_KEY=12 MAX_CONCURRENT_CALLS_PER_KEY=12
+}
+
+setup() {
+	use rolling
+	log=$BATS_TEST_TMPDIR/load.log
+}
+
+# Runs the load on $2 … for that many seconds, in the background.
+start_load() {
+	local seconds=$1
+	shift
+	take_keys 6
+	"$MCS_ROOT/build/${MCS_BUILD:-release}/tests/load" 127.0.0.1 "$PORT" "$log" "$seconds" "${1:-60}" 200 20 \
+		"${keys[@]}" >"$BATS_TEST_TMPDIR/totals" 3>&- 4>&- &
+	load_pid=$!
+	sleep 1.5
+}
+
+# Waits for its end, and accounts.
+end_load() {
+	wait "$load_pid"
+	cat "$BATS_TEST_TMPDIR/totals"
+	wait_until 30 settled
+	account "$log"
+}
+
+total() { jq -r ".$1" "$BATS_TEST_TMPDIR/totals"; }
+
+parts_of_service() { for part in wsd worker; do part_pid "$part"; done && pool_pids; }
+
+@test "a restart under load: everything is new, no request fails, watchers are back within a second" {
+	local before after
+	before=$(parts_of_service)
+	start_load 5
+	mcs restart
+	end_load
+	after=$(parts_of_service)
+	same "$(wc -w <<<"$after")" 7
+	same "$(sort <<<"$before"$'\n'"$after" | uniq -d)" ''
+	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
+	(($(total cuts) > 0 && $(total longest_away_ms) < 1000))
+	(($(total slowest_ms) < 2000))
+}
+
+@test "three restarts in a row under load" {
+	start_load 6
+	mcs restart
+	mcs restart
+	mcs restart
+	end_load
+	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
+}
+
+@test "a worker that is told to stop finishes its batch, and so does each of the others' programs" {
+	local name before
+	start_load 6
+	for name in worker wsd; do
+		before=$(part_pid "$name")
+		kill -s TERM "$before"
+		wait_until 10 is_another_part "$name" "$before"
+		sleep 0.5
+	done
+	# The pool's children, one after the other; the parent replaces them.
+	for before in $(pool_pids | tail -n +2); do
+		kill -s TERM "$before"
+		wait_until 5 are_gone "$before"
+	done
+	end_load
+	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
+}
+
+is_another_part() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
+
+@test "one who comes back says what it has, and gets what it missed" {
+	fresh_key
+	create_call
+	wait_until 10 has_recording
+	"$WSCAT" --timeout 5 "ws://127.0.0.1:$PORT/ws?call_id=$call_id&after=2" >"$BATS_TEST_TMPDIR/out"
+	same "$(sed -n '/^{"call_id"/p' "$BATS_TEST_TMPDIR/out" | jq -r .seq | paste -sd,)" 3,4,5
+	"$WSCAT" --timeout 5 "ws://127.0.0.1:$PORT/ws?after=5&call_id=$call_id" >"$BATS_TEST_TMPDIR/out"
+	same "$(grep -c '^{"call_id"' "$BATS_TEST_TMPDIR/out")" 0
+	grep -q '^! close 1000' "$BATS_TEST_TMPDIR/out"
+	"$WSCAT" --timeout 5 "ws://127.0.0.1:$PORT/ws?after=x&call_id=$call_id" >"$BATS_TEST_TMPDIR/out"
+	same "$(sed -n '/^{"call_id"/p' "$BATS_TEST_TMPDIR/out" | jq -r .seq)" 5
+	"$WSCAT" --timeout 5 "ws://127.0.0.1:$PORT/ws?after=99999999&call_id=$call_id" >"$BATS_TEST_TMPDIR/out"
+	grep -q '^! close 1000' "$BATS_TEST_TMPDIR/out"
+}
+
+@test "./mcs restart says so when nothing runs" {
+	MCS_VAR=$BATS_TEST_TMPDIR/none run mcs restart
+	same "$status" 1
+	match "$output" 'not running in'
+}

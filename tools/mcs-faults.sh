@@ -1,0 +1,191 @@
+# shellcheck shell=bash
+# ./mcs test --faults [NAME...]: breaks things under load, one after the other, and accounts for every
+# call, answer and event afterwards. The faults are tests/faults/cases.bash's, the accounting is
+# tests/faults/account.bash's. Also what ./mcs soak shares with it.
+
+case_table=() # tests/faults/cases.bash fills it
+load_keys=6 load_rate=90 load_watchers=240
+load_settings=(TIME_SCALE=8 MAX_CPS_PER_KEY=12 MAX_CONCURRENT_CALLS_PER_KEY=12 LOG_LEVEL=info)
+fault_folders=()
+
+# What the cases need around them: the bats files' helpers, without bats.
+prepare_faults() {
+	((EUID == 0)) || die 'the fault suite needs root (it mounts, and stops processes of the user mcs)'
+	need_packages "${program_packages[@]}" "${test_packages[@]}"
+	forget_settings
+	build_programs release all tools
+	MCS_TEST_DIR=$(mktemp -d /tmp/mcs.XXXXXX) && chmod 711 "$MCS_TEST_DIR" || exit
+	export MCS_TEST_DIR BATS_TEST_TMPDIR=$MCS_TEST_DIR
+	trap end_faults EXIT
+	trap 'exit 130' INT TERM HUP
+	# shellcheck source=/dev/null
+	. "$here/tests/helpers.bash"
+	# shellcheck source=/dev/null
+	. "$here/tests/service.bash"
+	# shellcheck source=/dev/null
+	. "$here/tests/faults/account.bash"
+	# shellcheck source=/dev/null
+	. "$here/tests/faults/cases.bash"
+	fault_folders=("$MCS_TEST_DIR/release" "$MCS_TEST_DIR/faults")
+	mkdir -m 711 "${fault_folders[@]}"
+}
+
+end_faults() {
+	local file folder
+	trap '' INT TERM HUP
+	for folder in "${fault_folders[@]}"; do
+		for file in "$folder"/*.copy; do
+			[[ -e $file ]] || continue
+			MCS_BUILD=$(basename "$folder") stop_copy "$(basename "$file" .copy)"
+		done
+	done
+	! mountpoint -q "$MCS_TEST_DIR/release/disk/postgres" || umount "$MCS_TEST_DIR/release/disk/postgres"
+	if ((failed)); then
+		rm -rf "$MCS_TEST_DIR"/*/*/postgres
+		echo "# the logs of the copies and of the load are in $MCS_TEST_DIR"
+	else
+		rm -rf "${MCS_TEST_DIR:?}"
+	fi
+}
+
+# --- the copies, each started when a case first wants it ------------------------------------------
+
+main_copy() { MCS_BUILD=release start_copy main "${load_settings[@]}"; }
+
+points_copy() {
+	build_programs faults all
+	MCS_BUILD=faults start_copy points "${load_settings[@]}"
+}
+
+# Its PostgreSQL lives on a file system of 160 MB.
+disk_copy() {
+	local folder=$MCS_TEST_DIR/release/disk
+	export MCS_BUILD=release
+	start_copy disk "${load_settings[@]}" && stop_copy disk || return
+	mv "$folder/postgres" "$folder/postgres.0" && mkdir "$folder/postgres" &&
+		mount -t tmpfs -o size=160m,mode=700 tmpfs "$folder/postgres" &&
+		cp -a "$folder/postgres.0/." "$folder/postgres/" && rm -rf "$folder/postgres.0" &&
+		chown mcs:mcs "$folder/postgres" || return
+	start_copy disk "${load_settings[@]}"
+}
+
+# Its Redis has a clock that the file clock/now sets off.
+clock_copy() {
+	mkdir -m 755 "$MCS_TEST_DIR/clock" && cp "$here/build/release/tests/clock.so" "$MCS_TEST_DIR/clock/" &&
+		echo 0 >"$MCS_TEST_DIR/clock/now" && chmod 644 "$MCS_TEST_DIR/clock/now" || return
+	cat >"$MCS_TEST_DIR/clock/redis-server" <<-END
+		#!/bin/sh
+		LD_PRELOAD=$MCS_TEST_DIR/clock/clock.so CLOCK_FILE=$MCS_TEST_DIR/clock/now
+		export LD_PRELOAD CLOCK_FILE
+		exec $(type -P redis-server) "\$@"
+	END
+	chmod 755 "$MCS_TEST_DIR/clock/redis-server"
+	MCS_BUILD=release start_copy clock "${load_settings[@]}" PATH="$MCS_TEST_DIR/clock:$PATH"
+}
+
+use_fault_copy() {
+	export MCS_BUILD=release
+	[[ $1 != points ]] || MCS_BUILD=faults
+	if [[ -e $MCS_TEST_DIR/$MCS_BUILD/$1.copy ]]; then
+		use "$1"
+	else
+		"$1_copy"
+	fi
+}
+
+# --- a case ---------------------------------------------------------------------------------------
+
+# Starts the load for $2 seconds with fresh keys; its log is $1.log, its totals $1.json.
+start_load() {
+	local keys=() i
+	for ((i = 0; i < load_keys; i++)); do
+		fresh_key || return
+		keys+=("$KEY")
+	done
+	setpriv --pdeathsig KILL -- "$here/build/release/tests/load" 127.0.0.1 "$PORT" "$1.log" "$2" \
+		"$load_rate" "$load_watchers" 20 "${keys[@]}" >"$1.json" &
+	load_pid=$!
+}
+
+run_case() {
+	local name=$1 copy=$2 seconds=$3 options=$4 file begin=$EPOCHREALTIME wrong='' took
+	if ! use_fault_copy "$copy" >"$MCS_TEST_DIR/$copy.start" 2>&1; then
+		cat "$MCS_TEST_DIR/$copy.start"
+		count_line "not ok - $name (its copy did not start)"
+		return
+	fi
+	file=$MCS_TEST_DIR/$name
+	wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-before'
+	start_load "$file" "$seconds" || wrong+=' no-load'
+	sleep 1.5
+	"fault_$name" >"$file.out" 2>&1 || wrong+=' the-fault-did-not-happen'
+	wait "$load_pid" || wrong+=' load-failed'
+	wait_until 30 settled 2>>"$file.out" || wrong+=' not-settled'
+	wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-after'
+	# shellcheck disable=SC2086
+	account "$file.log" $options >>"$file.out" 2>&1 || wrong+=' account'
+	took=$(((${EPOCHREALTIME//[.,]/} - ${begin//[.,]/}) / 1000000))
+	jq -r '"#   created \(.created) (\(.created_a_second)/s), 429 \(.limited), 503 \(.unavailable), other \(.other), none \(.no_answer), slowest \(.slowest_ms) ms; sockets \(.sockets_mean), cuts \(.cuts), away at most \(.longest_away_ms) ms, watched \(.watched), wrong \(.wrong)"' "$file.json"
+	if [[ $wrong ]]; then
+		sed -n '/^  ok/!s/^/#   /p' "$file.out" | cut -c 1-1500
+		count_line "not ok - $name:$wrong ($took s)"
+	else
+		count_line "ok - $name ($took s)"
+	fi
+}
+
+test_faults() {
+	local line name copy seconds options wanted=" $* " begin=$SECONDS
+	prepare_faults
+	for line in "${case_table[@]}"; do
+		IFS='|' read -r name copy seconds options <<<"$line"
+		[[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
+		run_case "$name" "$copy" "$seconds" "$options"
+	done
+	echo "# the fault suite took $((SECONDS - begin)) s"
+	echo "$passed passed, $failed failed"
+	((failed == 0 && passed > 0))
+}
+
+# --- mutants --------------------------------------------------------------------------------------
+
+# ./mcs test --mutants [NAME...]: applies each of tests/mutants/*.patch, which takes one mechanism
+# out, to a copy of the tree, and expects the test that the patch names to fail. The first line of a
+# patch is "fault CASE" or "bats FILE FILTER".
+test_mutants() {
+	local tree=$here/build/mutants patch name wanted=" $* "
+	need_packages "${program_packages[@]}" "${test_packages[@]}"
+	command -v patch >/dev/null || need_packages patch
+	rm -rf "$tree" && mkdir -p "$tree" || exit
+	tar -C "$here" --exclude=./build --exclude=./.git --exclude=./var -cf - . | tar -C "$tree" -xf - || exit
+	for patch in "$here"/tests/mutants/*.patch; do
+		name=$(basename "$patch" .patch)
+		[[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
+		test_mutant "$name" "$patch" "$tree"
+	done
+	echo "$passed passed, $failed failed"
+	((failed == 0 && passed > 0))
+}
+
+test_mutant() {
+	local name=$1 patch=$2 tree=$3 kind target filter begin=$SECONDS output=$3/$1.out status
+	read -r kind target filter <"$patch"
+	if ! patch -s -d "$tree" -p1 <"$patch"; then
+		count_line "not ok - $name: the patch does not apply any more"
+		return
+	fi
+	case $kind in
+		fault) MCS_BUILD='' "$tree/mcs" test --faults "$target" >"$output" 2>&1 ;;
+		bats) (cd "$tree" && flock build/.release.lock make -s all tools && bats --tap -f "$filter" "$target") >"$output" 2>&1 ;;
+	esac
+	status=$?
+	patch -s -R -d "$tree" -p1 <"$patch"
+	if ((status == 0)); then
+		count_line "not ok - $name: $target did not notice ($((SECONDS - begin)) s)"
+	elif grep -q "^not ok" "$output" && ! grep -q 'did not start' "$output"; then
+		count_line "ok - $name: $target fails ($((SECONDS - begin)) s)"
+		grep -E '^(not ok|#   +not ok)' "$output" | cut -c 1-140 | sed 's/^/#   /' | head -n 3
+	else
+		count_line "not ok - $name: $target could not run, see $output"
+	fi
+}

@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# ./mcs restart: a rolling restart of everything but the databases, without a failed request. The
+# running mcs does it, on SIGUSR1, and says in the file `restarted` how it ended.
+
+restart_wanted='' generation=0
+
+cmd_restart() {
+	(($# == 0)) || die 'restart takes no arguments'
+	load_running_config || die "not running in $MCS_VAR"
+	local number outcome deadline=$((SECONDS + 90))
+	number=$(running_pid) || die "$MCS_VAR/mcs.pid does not say which process it is"
+	rm -f "$MCS_VAR/restarted" || die "cannot write to $MCS_VAR"
+	# It takes note between two steps; a signal that comes at the wrong moment is sent again.
+	until [[ -e $MCS_VAR/restarted ]]; do
+		kill -s USR1 "$number" 2>/dev/null || die "cannot reach process $number"
+		sleep 0.5
+	done
+	until outcome=$(<"$MCS_VAR/restarted") && [[ $outcome != restarting ]]; do
+		copy_runs || die 'it stopped meanwhile'
+		((SECONDS < deadline)) || die 'it does not come to an end'
+		sleep 0.05
+	done
+	say "$outcome"
+	[[ $outcome == restarted* ]]
+}
+
+# In the running mcs. lighttpd becomes the new one itself; who comes meanwhile (less than a second)
+# waits in its listening socket.
+rolling_restart() {
+	local begin=${EPOCHREALTIME//[.,]/} outcome=''
+	say 'restarting'
+	note_restart restarting
+	prepare_programs
+	renew_worker
+	renew_wsd_and_api || outcome='not everything was restarted; see the logs'
+	[[ $outcome ]] || outcome="restarted in $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms"
+	say "$outcome"
+	restart_wanted=''
+	note_restart "$outcome"
+}
+
+note_restart() { echo "$1" >"$MCS_VAR/restarted.new" && mv -f "$MCS_VAR/restarted.new" "$MCS_VAR/restarted"; }
+
+# Several workers at once are nothing special.
+renew_worker() {
+	local old=${pid[worker]}
+	start_part worker
+	kill -s TERM "$old" 2>/dev/null
+	end_session "$old" "${stop_seconds[worker]}"
+}
+
+# lighttpd is told to restart gracefully: it takes nothing new until its connections have ended. The
+# WebSockets among them end when the old wsd, which nobody can come to any more, sends its watchers
+# away; they find a new one.
+renew_wsd_and_api() {
+	local old=${pid[wsd]} socket old_pool
+	read -ra old_pool < <(api_children)
+	generation=$((generation + 1))
+	write_vars || return
+	socket=$(sed -n 's/^var.mcs_responder_socket = "\(.*\)"$/\1/p' "$MCS_VAR/etc/vars.conf")-0
+	kill -s USR1 "${pid[api]}" || return
+	pause 0.1 # for the handshakes that lighttpd has in hand
+	kill -s TERM "$old" 2>/dev/null
+	[[ ${WSD_LISTEN:-/} == /* ]] || end_session "$old" "${stop_seconds[wsd]}" # two cannot have one port
+	start_part wsd
+	await_restart 20 api_has_pool "$socket" && await_restart 20 is_ready &&
+		await_restart 15 have_ended "${old_pool[@]}" "$old"
+}
+
+# Whether lighttpd has started its new pool. It looks only once a second whether its connections have
+# ended, unless something wakes it; a SIGCHLD does, and means nothing more.
+api_has_pool() { [[ -S $1 ]] || { kill -s CHLD "${pid[api]}"; return 1; }; }
+
+await_restart() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < deadline)) && kill -0 "${pid[api]}" "${pid[wsd]}" 2>/dev/null || return
+		pause 0.03
+	done
+	return 0 # and not what `pause` said
+}
+
+have_ended() {
+	local number
+	for number; do
+		! kill -0 "$number" 2>/dev/null || return 1
+	done
+}
+
+# The parent of the pool, as lighttpd's child.
+api_children() { cat "/proc/${pid[api]}/task/${pid[api]}/children"; }
+
+# Each generation of the pool has a socket of its own: on the old path lighttpd could take the old
+# pool, while that finishes, for its own, and not start another one.
+write_vars() {
+	print_vars ./mcs-responder "$MCS_VAR/etc/deploy/lighttpd/errors/" |
+		sed "/^var.mcs_responder_socket/s/responder\\.sock/responder.$generation.sock/" \
+			>"$MCS_VAR/etc/vars.conf.new" && mv -f "$MCS_VAR/etc/vars.conf.new" "$MCS_VAR/etc/vars.conf"
+}
