@@ -49,7 +49,12 @@ forget_settings() {
 
 # The second build is made while the first one's tests run.
 test_all() {
-	local bats_files=("$here"/tests/*.bats)
+	local bats_files=("$here"/tests/*.bats) sanitized=() file
+	# Those two measure how late others are served, which means nothing under sanitizers, and take a
+	# third of the time; MCS_BUILD=asan ./mcs test FILE runs them all the same.
+	for file in "${bats_files[@]}"; do
+		[[ $file == */hostile.bats || $file == */restart.bats ]] || sanitized+=("$file")
+	done
 	build_programs release all unit tools
 	build_asan >"$MCS_TEST_DIR/asan-build.out" 2>&1 &
 	asan_build=$!
@@ -60,7 +65,7 @@ test_all() {
 		return
 	fi
 	asan_build=''
-	test_mode asan "$here"/build/asan/tests/test_* "${bats_files[@]}"
+	test_mode asan "$here"/build/asan/tests/test_* "${sanitized[@]}"
 }
 
 build_asan() {
