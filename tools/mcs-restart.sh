@@ -60,12 +60,28 @@ renew_wsd_and_api() {
 	socket=$(sed -n 's/^var.mcs_responder_socket = "\(.*\)"$/\1/p' "$MCS_VAR/etc/vars.conf")-0
 	kill -s USR1 "${pid[api]}" || return
 	pause 0.1 # for the handshakes that lighttpd has in hand
-	kill -s TERM "$old" 2>/dev/null
-	[[ ${WSD_LISTEN:-/} == /* ]] || end_session "$old" "${stop_seconds[wsd]}" # two cannot have one port
-	start_part wsd
+	renew_wsd || return
 	await_restart 20 api_has_pool "$socket" && await_restart 20 is_ready &&
 		await_restart 15 have_ended "${old_pool[@]}" "$old"
 }
+
+# There is always a wsd that listens: lighttpd would not try again for a second or two after it found
+# none. The new one takes the socket's path over from the old one; a port it can only take after it.
+renew_wsd() {
+	local old=${pid[wsd]} socket=${WSD_LISTEN:-$run_folder/wsd.sock} before
+	if [[ $socket == /* ]]; then
+		before=$(stat -c %i "$socket" 2>/dev/null)
+		start_part wsd
+		await_restart 10 is_another_file "$socket" "$before"
+		kill -s TERM "$old" 2>/dev/null
+	else
+		kill -s TERM "$old" 2>/dev/null
+		end_session "$old" "${stop_seconds[wsd]}"
+		start_part wsd
+	fi
+}
+
+is_another_file() { [[ $(stat -c %i "$1" 2>/dev/null) != "$2" ]]; }
 
 # Whether lighttpd has started its new pool. It looks only once a second whether its connections have
 # ended, unless something wakes it; a SIGCHLD does, and means nothing more.
