@@ -4,7 +4,7 @@
 # tests/faults/account.bash's. Also what ./mcs soak shares with it.
 
 case_table=() # tests/faults/cases.bash fills it
-load_keys=6 load_rate=90 load_watchers=240
+load_keys=6 load_rate=90 load_watchers=300
 load_settings=(TIME_SCALE=8 MAX_CPS_PER_KEY=12 MAX_CONCURRENT_CALLS_PER_KEY=12 LOG_LEVEL=info)
 fault_folders=()
 
@@ -120,6 +120,7 @@ run_case() {
 	sleep 1.5
 	"fault_$name" >"$file.out" 2>&1 || wrong+=' the-fault-did-not-happen'
 	wait "$load_pid" || wrong+=' load-failed'
+	[[ $(jq .sockets_most "$file.json") -ge 200 ]] || wrong+=' too-few-watchers'
 	wait_until 30 settled 2>>"$file.out" || wrong+=' not-settled'
 	wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-after'
 	# shellcheck disable=SC2086
