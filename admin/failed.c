@@ -29,8 +29,8 @@ static void print_row(const struct call *call) {
          call->upload_attempts, iso);
 }
 
-/* Opens the uploads of one page again, and queues their jobs. Those that Redis did not take wait in
- * the record for the next rebuild of the picture. */
+/* Opens the uploads of one page again, and queues their jobs. Those that Redis did not take get
+ * their jobs by the worker's audit. */
 static bool retry_page(struct pg *pg, struct redis *redis, const char *ids) {
   cleanup_pgresult PGresult *r = NULL;
   char stripe[12];
@@ -69,7 +69,7 @@ static int each_page(struct pg *pg, struct redis *redis, bool retry) {
     }
     buf_chr(&ids, '}');
     if (retry && PQntuples(r) && !retry_page(pg, redis, buf_text(&ids)))
-      return fault("not all could be queued; they will be when the worker rebuilds the picture");
+      return fault("not all could be queued; the worker will do that within a minute");
     if (PQntuples(r) < PAGE) {
       printf("%ld failed upload%s%s\n", total, total == 1 ? "" : "s",
              retry && total ? ", now tried again" : "");

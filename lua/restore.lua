@@ -1,5 +1,6 @@
 -- include: clock.lua
--- Puts an open call of the record into the picture: its live record, its job, its slot.
+-- Puts an open call of the record into the picture: its live record, its job, its slot. A job or a
+-- slot that is there already stays as it is.
 --   KEYS  1 call  2 slots of the API key  3 due  4 clock
 --   ARGV  1 call id  2 seq  3 packed line  4 metadata  5 job
 --         6 wall ms at which the present stage began  7 its length in ms
@@ -14,10 +15,11 @@ local now, wall = clock(KEYS[4])
 local passed = math.max(0, wall - ARGV[6] * 1000)
 local length = ARGV[7] * 1000
 redis.call('SET', KEYS[1], ARGV[3] .. '\n' .. ARGV[4])
-redis.call('ZADD', KEYS[3], string.format('%.0f', now + length - math.min(length, passed)), ARGV[5])
+redis.call('ZADD', KEYS[3], 'NX',
+           string.format('%.0f', now + length - math.min(length, passed)), ARGV[5])
 if ARGV[8] ~= '' then
-  redis.call('ZADD', KEYS[2], string.format('%.0f', now + math.max(0, ARGV[8] * 1000 - passed)),
-             ARGV[1])
+  redis.call('ZADD', KEYS[2], 'NX',
+             string.format('%.0f', now + math.max(0, ARGV[8] * 1000 - passed)), ARGV[1])
 end
 if tonumber(ARGV[2]) > seq then
   redis.call('PUBLISH', ARGV[9], ARGV[3])

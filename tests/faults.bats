@@ -15,6 +15,19 @@ setup_file() {
 			'{3600000, 1, 1, 1}')"
 	watch "$idle_call" --pings --timeout 300 >"$BATS_FILE_TMPDIR/idle" 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/idle.pid"
+	# One whose job is gone, which only the worker's audit can find: it comes every 20 s. The last
+	# byte of an id is hashed from the API key.
+	fresh_key && create_call
+	local lost_call=019a0000-0000-7000-8000-00000000dc${call_id: -2}
+	echo "$lost_call $KEY" >"$BATS_FILE_TMPDIR/lost"
+	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
+			entered_at, outcome, stage_ms)
+		SELECT '$lost_call', '1', '2', 'QUEUED', '$KEY', t, t, ARRAY[t], 'ANSWERED', '{1, 1, 1, 1}'
+		  FROM (SELECT now() - interval '1 minute' AS t) AS t;
+		UPDATE metrics SET total_calls = total_calls + 1, active_calls = active_calls + 1 WHERE id = 1"
+	# That is also when it looks whether Redis may evict keys.
+	live CONFIG SET maxmemory 1gb >/dev/null
+	live CONFIG SET maxmemory-policy allkeys-lru >/dev/null
 	# So many a second, and so long, that both limits matter.
 	start_copy faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
 	: >"$BATS_FILE_TMPDIR/created"
@@ -330,6 +343,15 @@ has_answer() {
 	local count
 	count=$(wc -l <"$BATS_FILE_TMPDIR/all")
 	same "$(<"$BATS_FILE_TMPDIR/counters")" "$count|$count|$count|0|0|0"
+}
+
+@test "a call whose job is gone from Redis has it again within half a minute" {
+	use fast
+	read -r call_id KEY <"$BATS_FILE_TMPDIR/lost"
+	wait_until 35 has_recording
+	grep -q 'calls.overdue' "$MCS_VAR/log/worker.log"
+	grep -q 'redis.evicts' "$MCS_VAR/log/worker.log"
+	live CONFIG SET maxmemory-policy noeviction
 }
 
 @test "a WebSocket that is silent is pinged before any web server would close it" {

@@ -177,7 +177,7 @@ test_mutant() {
 	fi
 	case $kind in
 		fault) MCS_BUILD='' "$tree/mcs" test --faults "$target" >"$output" 2>&1 ;;
-		bats) (cd "$tree" && flock build/.release.lock make -s all tools && bats --tap -f "$filter" "$target") >"$output" 2>&1 ;;
+		bats) (cd "$tree" && mkdir -p build && flock build/.release.lock make -s all tools && bats --tap -f "$filter" "$target") >"$output" 2>&1 ;;
 	esac
 	status=$?
 	patch -s -R -d "$tree" -p1 <"$patch"

@@ -58,7 +58,8 @@ static int64_t poll_once(struct worker *w, struct job *jobs) {
     return TROUBLE_MS;
   if (!claim.whole && !reconcile_run(w))
     return TROUBLE_MS;
-  retention_run(w); /* paces itself */
+  retention_run(w); /* both pace themselves */
+  audit_run(w);
   if (claim.count > 0) {
     FAULT_POINT("worker.claimed");
     do_jobs(w, &claim);

@@ -43,14 +43,13 @@ static bool epoch_is(struct worker *w, int64_t epoch) {
   return exec_simple(w, "ping", &r) && pg_i64(r, 0, 0) == epoch;
 }
 
-/* Puts all open rows in; -1 when a database did not answer. */
-static long restore_all(struct worker *w) {
+long reconcile_restore(struct worker *w, const char *overdue_ms) {
   char after[ID_SIZE] = "00000000-0000-0000-0000-000000000000", most[12];
   snprintf(most, sizeof(most), "%d", PAGE);
   for (long total = 0;;) {
     cleanup_pgresult PGresult *r = NULL;
-    const char *const values[] = {after, most};
-    if (pg_exec(w->pg, "calls_open", 2, values, clock_monotonic_ms() + STEP_MS, &r) != PG_DONE)
+    const char *const values[] = {after, most, overdue_ms};
+    if (pg_exec(w->pg, "calls_open", 3, values, clock_monotonic_ms() + STEP_MS, &r) != PG_DONE)
       return -1;
     struct call call;
     for (int row = 0; row < PQntuples(r); row++) {
@@ -76,7 +75,7 @@ static bool rebuild(struct worker *w) {
   if (!live_rebuild_begin(w->redis, token) || !begin_epoch(w, &epoch))
     return false;
   int64_t epoch_ms = clock_monotonic_ms(); /* until then an older Redis may have admitted calls */
-  long calls = restore_all(w);
+  long calls = reconcile_restore(w, NULL);
   while (calls >= 0 && clock_monotonic_ms() - epoch_ms < WINDOW_MS && !worker_stopping())
     worker_sleep(20);
   if (calls < 0 || worker_stopping() || !epoch_is(w, epoch) ||

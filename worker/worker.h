@@ -34,5 +34,13 @@ void poll_run(struct worker *w);
  * True when the picture is whole afterwards. */
 bool reconcile_run(struct worker *w);
 
+/* Puts the open calls of the record into the picture, all or only those that should have moved on
+ * `overdue_ms` (a number; NULL: all) ago; what is there already stays as it is. Returns how many,
+ * -1 when a database did not answer. */
+long reconcile_restore(struct worker *w, const char *overdue_ms);
+
+/* audit.c: gives what should have moved on long ago its job again, now and then. */
+void audit_run(struct worker *w);
+
 /* retention.c: removes some of the calls that are past their time, now and then. */
 void retention_run(struct worker *w);
