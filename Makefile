@@ -7,7 +7,7 @@ CC      ?= cc
 B       := build/$(MODE)
 VERSION := $(shell sed -n 's/^## \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -1)
 
-PKGS    := libpq hiredis json-c uuid nettle
+PKGS    := libpq hiredis json-c uuid nettle libseccomp
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla \
            -Wformat=2 -Wpointer-arith -Wundef -Wno-unused-parameter
 CPPFLAGS += -D_GNU_SOURCE -I. -DMCS_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS))
@@ -29,7 +29,7 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-COMMON := buf call clock config fault id job json keyring keys lifecycle live log pg record redis
+COMMON := buf call clock config fault id job json keyring keys lifecycle live log pg privileges record redis
 common_SRC := $(COMMON:%=common/%.c)
 common_OBJ := $(common_SRC:%.c=$(B)/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/live.h"
 #include "common/log.h"
+#include "common/privileges.h"
 #include "common/record.h"
 
 #include <stdio.h>
@@ -82,6 +83,7 @@ int command_failed(const struct config *config, int argc, char **argv) {
   bool retry = argc == 2 && strcmp(argv[1], "--retry") == 0;
   if (argc > 1 && !retry)
     return fault("usage: failed [--retry]");
+  privileges_drop();
   struct pg *pg = pg_new(config, "mcs-admin", statements, false);
   struct redis *redis = redis_new(config);
   int status = retry && !redis_connect(redis) ? fault("Redis does not answer; nothing was changed")

@@ -8,6 +8,7 @@
 
 #include "common/embedded.h"
 #include "common/pg.h"
+#include "common/privileges.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,7 @@ static PGconn *connect_patiently(const struct config *config) {
 }
 
 int command_migrate(const struct config *config, int argc, char **argv) {
+  privileges_drop();
   PGconn *conn = connect_patiently(config);
   bool good = PQstatus(conn) == CONNECTION_OK;
   if (!good)

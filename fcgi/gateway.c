@@ -44,6 +44,7 @@ static void on_timer(int signal) {
 static const int stop_signals[] = {SIGTERM, SIGINT, SIGUSR1};
 
 static void set_up_signals(struct gateway *g) {
+  stopping = 0; /* in a child of an heir it is what the heir was told */
   sigset_t stop;
   sigemptyset(&stop);
   const struct sigaction on = {.sa_handler = on_stop};

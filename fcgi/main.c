@@ -8,6 +8,7 @@
 #include "fcgi/routes.h"
 
 #include "common/log.h"
+#include "common/privileges.h"
 
 #include <string.h>
 
@@ -24,6 +25,7 @@ static void answer(struct gateway *gateway, struct responder *responder, struct 
 }
 
 static void serve(struct responder *responder, bool cgi) {
+  privileges_confine();
   struct gateway *gateway = gateway_new();
   struct request request = {0};
   struct reply reply = {0};
@@ -57,11 +59,15 @@ int main(int argc, char **argv) {
       .ring = keyring_new(config.api_keys),
       .breaker = breaker_new(),
   };
-  bool cgi = gateway_is_cgi();
-  if (cgi || pool_run((int)config.responders) >= 0)
-    serve(&responder, cgi);
-  if (!cgi)
-    pool_inherit();
+  privileges_drop();
+  if (gateway_is_cgi())
+    serve(&responder, true);
+  else
+    while (pool_run((int)config.responders) >= 0) {
+      serve(&responder, false);
+      if (!pool_inherit())
+        break;
+    }
   keyring_free(responder.ring);
   config_done(&config);
   return 0;

@@ -36,8 +36,6 @@ static struct {
   _Atomic pid_t *heir; /* shared by the children: who carries on; 0 for nobody yet */
 } pool;
 
-static const char heritage[] = "MCS_POOL_HERITAGE"; /* OWNER DEVICE INODE, for an heir */
-
 static bool stat_socket(struct stat *found) {
   struct sockaddr_un address = {0};
   socklen_t len = sizeof(address) - 1;
@@ -46,18 +44,11 @@ static bool stat_socket(struct stat *found) {
          address.sun_family == AF_UNIX && *address.sun_path && stat(address.sun_path, found) == 0;
 }
 
+/* An heir has been told already whose pool it is, and on which socket. */
 static void know_pool(void) {
-  unsigned long device, inode;
-  int owner;
-  const char *text = getenv(heritage);
   pool.parent = getpid();
-  pool.owner = getppid();
-  pool.inherited = text && sscanf(text, "%d %lu %lu", &owner, &device, &inode) == 3;
-  if (pool.inherited) {
-    pool.owner = owner;
-    pool.socket = (struct stat){.st_dev = device, .st_ino = inode};
-    unsetenv(heritage);
-  } else {
+  if (!pool.inherited) {
+    pool.owner = getppid();
     (void)!stat_socket(&pool.socket);
   }
   pool.heir =
@@ -75,21 +66,17 @@ static bool is_wanted(void) {
                                  now.st_dev == pool.socket.st_dev);
 }
 
-void pool_inherit(void) {
+bool pool_inherit(void) {
   pid_t nobody = 0;
-  if (getpid() == pool.parent || getppid() == pool.parent || !is_wanted() ||
+  if (getppid() == pool.parent || !is_wanted() ||
       !atomic_compare_exchange_strong(pool.heir, &nobody, getpid()))
-    return;
-  char text[80];
-  snprintf(text, sizeof(text), "%d %lu %lu", (int)pool.owner, (unsigned long)pool.socket.st_dev,
-           (unsigned long)pool.socket.st_ino);
-  setenv(heritage, text, 1);
+    return false;
+  pool.inherited = true;
   log_warn("pool.inherit", "msg=\"the pool's parent was killed; carrying on in its place\"");
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  execl("/proc/self/exe", "mcs-responder", (char *)NULL);
-  log_error("pool.inherit", "errno=%d", errno);
+  sigprocmask(SIG_SETMASK, &none, NULL); /* what told this child to stop is not for the parent */
+  return true;
 }
 
 static sigset_t watched_signals(void) {

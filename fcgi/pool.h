@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdbool.h>
+
 /*
  * The pool: a parent that keeps the listening socket, forks `count` children and replaces those
  * that die, with a pause when they die young. On SIGTERM or SIGINT (and when whoever started it
@@ -11,10 +13,10 @@
 int pool_run(int count);
 
 /*
- * To be called by a child that is about to exit. When it is told to because the parent was killed
- * while whoever started the pool lives, one of the children carries the pool on: it becomes a
- * parent in this process, on the same socket, and this does not return. A web server may not notice
+ * To be called by a child that has been told to stop. True when it was told because the parent was
+ * killed while whoever started the pool lives: then one of the children, which this made it, is to
+ * call pool_run() again and so becomes the parent, on the same socket. A web server may not notice
  * that the pool died (lighttpd takes a socket on which the last child still listens for a pool that
  * lives, and never starts another one), so the pool must not need it.
  */
-void pool_inherit(void);
+bool pool_inherit(void);

@@ -75,7 +75,7 @@ start_again() {
 	((EUID == 0)) || skip 'not root here'
 	local number
 	for number in $(copy_processes | tail -n +2); do
-		[[ ! -e /proc/$number ]] || same "$number $(stat -c %U "/proc/$number")" "$number mcs"
+		[[ ! -e /proc/$number ]] || same "$number $(ps -o user= -p "$number")" "$number mcs"
 	done
 }
 

@@ -6,6 +6,7 @@
 #include "worker/worker.h"
 
 #include "common/log.h"
+#include "common/privileges.h"
 #include "common/record.h"
 
 #include <poll.h>
@@ -57,6 +58,8 @@ int main(int argc, char **argv) {
   struct config config;
   config_start(&config, "worker", "Plays the calls: state transitions, uploads, retention.", argc,
                argv);
+  privileges_drop();
+  privileges_confine();
   set_up_signals();
   struct worker w = {
       .config = &config,

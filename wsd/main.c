@@ -2,6 +2,7 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "common/privileges.h"
 #include "wsd/listener.h"
 #include "wsd/server.h"
 
@@ -81,6 +82,8 @@ int main(int argc, char **argv) {
   daemon.listener = listener_new(daemon.server, config.resolved_wsd_listen);
   bool listening = daemon.listener != NULL;
   if (listening) {
+    privileges_drop(); /* the limit of open files and the address may have been for root only */
+    privileges_confine();
     log_info("wsd.start", "listen=%s connections_max=%ld", config.resolved_wsd_listen,
              daemon.server->connections_max);
     ev_run(loop, 0);
