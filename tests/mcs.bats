@@ -81,9 +81,10 @@ start_again() {
 
 @test "the folder of the copy is closed to others" {
 	local path
-	for path in run log postgres; do
-		match "$(stat -c %a "$MCS_VAR/$path")" '^700$'
+	for path in run postgres; do
+		same "$(stat -c %a "$MCS_VAR/$path")" 700
 	done
+	match "$(stat -c %a "$MCS_VAR/log")" '^(700|2750)$'
 	match "$(stat -c %a "$MCS_VAR")" '^7[01]0$'
 	match "$(stat -c %a "$MCS_VAR/config")" '^600$'
 }

@@ -195,14 +195,14 @@ tells_to_the_end() {
 # --- several of them ------------------------------------------------------------------------------
 
 @test "several wsds and workers at once: each watcher hears all, each state is entered once" {
-	local wsd worker i watchers=()
-	exec_in_copy WSD_LISTEN="$BATS_TEST_TMPDIR/wsd2.sock" \
+	local wsd worker i watchers=() socket=$MCS_VAR/run/wsd2.sock
+	exec_in_copy WSD_LISTEN="$socket" \
 		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
 	wsd=$!
 	exec_in_copy "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-worker" \
 		2>"$BATS_TEST_TMPDIR/worker2.log" 3>&- &
 	worker=$!
-	wait_until 10 test -S "$BATS_TEST_TMPDIR/wsd2.sock"
+	wait_until 10 test -S "$socket"
 	wait_until 10 grep -q worker.start "$BATS_TEST_TMPDIR/worker2.log"
 	for i in {1..12}; do
 		((i % 2)) || fresh_key
@@ -210,7 +210,7 @@ tells_to_the_end() {
 		if ((i % 2)); then
 			watch "$call_id"
 		else
-			"$WSCAT" --timeout 30 "unix:$BATS_TEST_TMPDIR/wsd2.sock:/ws?call_id=$call_id"
+			"$WSCAT" --timeout 30 "unix:$socket:/ws?call_id=$call_id"
 		fi >"$BATS_TEST_TMPDIR/watch.$call_id" 3>&- &
 		watchers+=($!)
 	done
@@ -230,7 +230,7 @@ tells_to_the_end() {
 	wait "$wsd"
 	wait "$worker"
 	grep -q 'worker.stop' "$BATS_TEST_TMPDIR/worker2.log"
-	[[ ! -e $BATS_TEST_TMPDIR/wsd2.sock ]]
+	[[ ! -e $socket ]]
 }
 
 @test "a wsd that is told to stop closes its watchers with 1001" {

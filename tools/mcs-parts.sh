@@ -37,7 +37,8 @@ part_wanted() {
 find_postgres() {
 	local data=$MCS_VAR/postgres version
 	if [[ -e $data/PG_VERSION ]]; then
-		version=$(<"$data/PG_VERSION")
+		version=$(first_line_of postgres/PG_VERSION)
+		[[ $version =~ ^[0-9]+(\.[0-9]+)?$ ]] || die "$data/PG_VERSION does not name a version"
 	else
 		version=$(printf '%s\n' /usr/lib/postgresql/*/bin/postgres | cut -d/ -f5 | sort -n | tail -n 1)
 	fi
@@ -50,7 +51,7 @@ find_postgres() {
 prepare_postgres() {
 	find_postgres
 	configure_postgres >"$MCS_VAR/etc/postgresql.conf" || die "cannot write to $MCS_VAR/etc"
-	echo 'local all all trust' >"$MCS_VAR/etc/pg_hba.conf"
+	configure_postgres_users
 	[[ ! -e $MCS_VAR/postgres/PG_VERSION ]] || return 0
 	say 'creating the database folder'
 	rm -rf "$MCS_VAR/postgres.new"
@@ -62,7 +63,17 @@ prepare_postgres() {
 	mv "$MCS_VAR/postgres.new" "$MCS_VAR/postgres" || exit
 }
 
-# Trust is enough: the socket's folder lets in nobody but the copy's own user.
+# The socket's folder lets in nobody but the copy's own user (and root), who is trusted to be the
+# role, and in its database only. The superuser is for whoever runs mcs: under root, a program of
+# the service cannot have PostgreSQL run commands.
+configure_postgres_users() {
+	local etc=$MCS_VAR/etc superuser='peer map=mcs'
+	[[ $POSTGRES_USER != postgres ]] || superuser=trust # who names it has it
+	printf '%s\n' "local all postgres $superuser" "local \"$POSTGRES_DB\" \"$POSTGRES_USER\" trust" \
+		>"$etc/pg_hba.conf" && echo "mcs \"$(id -un)\" postgres" >"$etc/pg_ident.conf" ||
+		die "cannot write to $etc"
+}
+
 configure_postgres() {
 	cat <<-END
 		# Written at each start of ./mcs run; initdb's own findings about the machine come first.
@@ -72,6 +83,7 @@ configure_postgres() {
 		unix_socket_directories = '"$run_folder"'
 		unix_socket_permissions = 0700
 		hba_file = '$MCS_VAR/etc/pg_hba.conf'
+		ident_file = '$MCS_VAR/etc/pg_ident.conf'
 		max_connections = $((80 + RESPONDERS))
 		shared_buffers = 64MB
 		max_wal_size = 512MB

@@ -6,7 +6,8 @@
 
 declare -A pid=() started=() failures=() log_start=()
 service_user=mcs
-as_user=() # the words that make a command run as service_user; none unless we are root
+# The words that make a command run as service_user, without a way back.
+as_user=(setpriv --no-new-privs)
 lock_fd='' quiet_fd='' web_caps=() stop_wanted=''
 
 cmd_run() {
@@ -43,12 +44,15 @@ choose_user() {
 		useradd --system --user-group --no-create-home --home-dir /nonexistent \
 			--shell /usr/sbin/nologin "$service_user" || die "cannot create the user $service_user"
 	fi
-	as_user=(setpriv "--reuid=$service_user" "--regid=$service_user" --init-groups)
+	# HOME: libpq looks there, and fails where it may not look.
+	as_user=(env HOME=/nonexistent setpriv "--reuid=$service_user" "--regid=$service_user" --init-groups
+		--no-new-privs --bounding-set=-all)
 	keep_var_elsewhere
 }
 
-# Runs a command as that user, to its end or ours.
-as_service() { (cd / && exec "${as_user[@]:-setpriv}" --pdeathsig=KILL -- "$@"); }
+# Runs a command as that user, to its end or ours; in a session of its own, for it shall not be able
+# to type into our terminal.
+as_service() { (cd / && exec setsid -w "${as_user[@]}" --pdeathsig=KILL -- "$@"); }
 
 # A clone below /root is closed to the user mcs: then var/ becomes a link to a folder that is not.
 keep_var_elsewhere() {
@@ -61,6 +65,10 @@ keep_var_elsewhere() {
 		die "cannot create $MCS_VAR"
 	run_folder=$MCS_VAR/run
 }
+
+# Prints the first line of a file below MCS_VAR that the service's user wrote and may have made
+# anything of: it is read as that user, not for long, and what it says is for the caller to check.
+first_line_of() { as_service timeout 5 head -n 1 "$MCS_VAR/$1" 2>/dev/null | head -c 100 | tr -d '\0'; }
 
 existing_parent() {
 	local path=$1
@@ -77,10 +85,30 @@ private_folder() {
 	chmod 700 "$1" || die "$1 belongs to $(stat -c %U "$1")"
 }
 
-# Makes a folder that we write and the service only reads.
+# Makes a folder that we write and the service only reads: root trusts the names in it.
 readable_folder() {
 	mkdir -p "$1" || die "cannot create $1"
-	((EUID != 0)) || { chgrp "$service_user" "$1" && chmod 2750 "$1"; } || die "cannot prepare $1"
+	if ((EUID == 0)); then
+		chown "root:$service_user" "$1" && chmod 2750 "$1" || die "cannot prepare $1"
+	else
+		chmod 700 "$1" || die "$1 belongs to $(stat -c %U "$1")"
+	fi
+}
+
+# The service writes its logs, but their folder is ours: `mv`, and `tail` for ./mcs logs, run as root
+# there. The folder was the service's own once: what is in it that such programs could follow goes.
+prepare_logs() {
+	local log=$MCS_VAR/log name file
+	readable_folder "$log"
+	find "$log" -mindepth 1 \( ! -type f -o -links +1 \) -exec rm -rf {} +
+	while IFS= read -r file; do
+		mv -f "$file" "$file.1"
+	done < <(find "$log" -name '*.log' -size +10240k)
+	for name in "${part_names[@]}" access; do
+		file=$log/$name.log
+		[[ -e $file ]] || (umask 077 && : >"$file") || die "cannot write to $log"
+		((EUID != 0)) || chown "$service_user:$service_user" "$file" || die "cannot give $file to $service_user"
+	done
 }
 
 # Takes the folder of the copy for us alone, and makes everything in it private.
@@ -102,19 +130,11 @@ take_folder() {
 	fi
 	echo $$ 2>/dev/null >"$MCS_VAR/mcs.pid" || die "cannot write to $MCS_VAR"
 	private_folder "$run_folder"
-	private_folder "$MCS_VAR/log"
 	readable_folder "$MCS_VAR/bin"
 	readable_folder "$MCS_VAR/etc"
 	(umask 077 && printf '%s\n' "$config" "MCS_VAR='$MCS_VAR'" "MCS_ENV_FILE=''" >"$MCS_VAR/config") ||
 		die "cannot write to $MCS_VAR"
-	rotate_logs
-}
-
-rotate_logs() {
-	local file
-	while IFS= read -r file; do
-		mv -f "$file" "$file.1"
-	done < <(find "$MCS_VAR/log" -name '*.log' -size +10240k)
+	prepare_logs
 }
 
 # Says that the port is taken while nothing has been started yet. A moment's patience is for the
@@ -124,7 +144,8 @@ check_port() {
 	first=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
 	if ((PORT < first)); then
 		((EUID == 0)) || die "PORT=$PORT: ports below $first are for root"
-		web_caps=(--inh-caps=+net_bind_service --ambient-caps=+net_bind_service)
+		web_caps=('--bounding-set=-all,+net_bind_service' --inh-caps=+net_bind_service
+			--ambient-caps=+net_bind_service)
 	fi
 	local deadline=$((SECONDS + 2))
 	while port_is_taken; do
@@ -182,11 +203,12 @@ check_redis() {
 
 # A postgres whose mcs was killed may still be writing its last checkpoint.
 end_leftover_postgres() {
-	local leftover='' deadline=$((SECONDS + 60))
-	[[ -r $MCS_VAR/postgres/postmaster.pid ]] && read -r leftover <"$MCS_VAR/postgres/postmaster.pid"
-	while [[ $leftover && $(readlink "/proc/$leftover/cwd") == "$MCS_VAR/postgres" ]]; do
+	local leftover deadline=$((SECONDS + 60))
+	leftover=$(first_line_of postgres/postmaster.pid)
+	[[ $leftover == +([0-9]) ]] || return 0
+	while [[ $(readlink "/proc/$leftover/cwd") == "$MCS_VAR/postgres" ]]; do
 		((SECONDS < deadline)) || die "process $leftover still uses $MCS_VAR/postgres"
-		kill -s INT "$leftover" 2>/dev/null
+		as_service bash -c "kill -s INT $leftover" 2>/dev/null
 		pause 0.2
 	done
 }
@@ -241,7 +263,7 @@ start_part() {
 	log_start[$name]=$(stat -c %s "$MCS_VAR/log/$name.log" 2>/dev/null || echo 0)
 	(
 		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&-
-		exec setsid env --default-signal "${as_user[@]:-setpriv}" "${caps[@]}" \
+		exec setsid env --default-signal "${as_user[@]}" "${caps[@]}" \
 			--pdeathsig="${death_signal[$name]}" -- \
 			bash -c "$launcher" mcs-launcher $$ "$delay" "$MCS_VAR/log/$name.log" "${command[@]}"
 	) </dev/null &

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__has_feature)
@@ -202,7 +203,12 @@ int main(void) {
   close(fd);
   snprintf(other_path, sizeof(other_path), "%s.other", path);
   RUN(test_unconfined);
+  struct timespec begin, end;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
   privileges_confine();
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  printf("# the filter took %lld us\n",
+         (end.tv_sec - begin.tv_sec) * 1000000LL + (end.tv_nsec - begin.tv_nsec) / 1000);
   RUN(test_confined);
   RUN(test_clone3_is_absent);
   RUN(test_files_go_on);
