@@ -114,6 +114,27 @@ has_new_pool() {
 	((${#pids[@]} == 5)) && [[ ${pids[0]} != "$1" ]]
 }
 
+@test "for a port below 1024 the web server keeps one capability, and its responders have none" {
+	local folder number pool
+	folder=$(copies_folder)
+	# In a network of its own, where no such port can be taken.
+	setpriv --pdeathsig TERM -- unshare -n bash -c 'ip link set lo up && exec "$@"' - \
+		env -i --default-signal PATH="$PATH" HOME=/ ASAN_OPTIONS="${ASAN_OPTIONS:-}" \
+		MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null MCS_VAR="$folder/low" PORT=81 \
+		"$MCS_ROOT/mcs" run </dev/null >"$folder/low.out" 2>&1 3>&- &
+	echo "$! 81" >"$folder/low.copy"
+	await_copy low
+	use low
+	number=$(part_pid api)
+	same "$(status_of "$number" CapEff) $(status_of "$number" CapBnd)" '0000000000000400 0000000000000400'
+	pool=$(pool_pids | paste -sd ' ')
+	for number in $pool $(part_pid wsd) $(part_pid postgres); do
+		same "$number $(status_of "$number" CapPrm)" "$number 0000000000000000"
+		same "$number $(status_of "$number" CapAmb)" "$number 0000000000000000"
+	done
+	stop_copy low
+}
+
 @test "a program that root starts becomes the user mcs, and drops as much" {
 	(exec_in_copy TIME_SCALE=1 "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-worker") \
 		2>"$BATS_TEST_TMPDIR/log" 3>&- &

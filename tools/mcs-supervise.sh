@@ -144,8 +144,7 @@ check_port() {
 	first=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
 	if ((PORT < first)); then
 		((EUID == 0)) || die "PORT=$PORT: ports below $first are for root"
-		web_caps=('--bounding-set=-all,+net_bind_service' --inh-caps=+net_bind_service
-			--ambient-caps=+net_bind_service)
+		web_caps=(--inh-caps=+net_bind_service --ambient-caps=+net_bind_service)
 	fi
 	local deadline=$((SECONDS + 2))
 	while port_is_taken; do
@@ -257,13 +256,15 @@ launcher='
 
 # Starts a part, after $2 seconds. The process id is the program's own: everything is exec.
 start_part() {
-	local name=$1 delay=${2:-0} command=() caps=()
-	[[ $name != api ]] || { before_api; caps=("${web_caps[@]}"); }
+	local name=$1 delay=${2:-0} command=() as=("${as_user[@]}")
+	[[ $name != api ]] || before_api
+	[[ $name != api || ! ${web_caps[*]} ]] ||
+		as=("${as_user[@]/%=-all/=-all,+net_bind_service}" "${web_caps[@]}")
 	part_command "$name"
 	log_start[$name]=$(stat -c %s "$MCS_VAR/log/$name.log" 2>/dev/null || echo 0)
 	(
 		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&-
-		exec setsid env --default-signal "${as_user[@]}" "${caps[@]}" \
+		exec setsid env --default-signal "${as[@]}" \
 			--pdeathsig="${death_signal[$name]}" -- \
 			bash -c "$launcher" mcs-launcher $$ "$delay" "$MCS_VAR/log/$name.log" "${command[@]}"
 	) </dev/null &
