@@ -261,17 +261,26 @@ rows_of() { [[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1'") == "
 	insert_old 3 900002 FAILED 1.1
 	insert_old 3 900003 COMPLETED 0.9
 	insert_old 2 900004 PENDING 5
-	# It looks once a minute, and when it starts.
-	local worker
-	worker=$(part_pid worker)
-	kill -TERM "$worker"
+	retire
 	wait_until 20 rows_of 900001 0
 	wait_until 20 rows_of 900002 0
 	rows_of 900003 3
-	rows_of 900004 2
 	grep -q 'info worker calls\.retire removed=500$' "$MCS_VAR/log/worker.log"
 	grep -q 'info worker calls\.retire removed=103$' "$MCS_VAR/log/worker.log"
+	# An upload that was still open is ended first, and its call then kept for its time.
+	wait_until 20 uploads_ended 900004
+	insert_old 1 900005 COMPLETED 2
+	retire
+	wait_until 20 rows_of 900005 0
+	rows_of 900004 2
 	sql "DELETE FROM calls WHERE from_number = '900004'"
+}
+
+# It looks once a minute, and when it starts.
+retire() { kill -s TERM "$(part_pid worker)"; }
+
+uploads_ended() {
+	[[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1' AND upload_status <> 'COMPLETED'") == 0 ]]
 }
 
 # --- the end --------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
--- Removes some of the oldest finished calls.
+-- Removes some of the oldest calls that were finished long ago. The index finds what is old; what was
+-- finished only lately in spite of that stays for its time.
 --   $1 days of retention  $2 most rows
 -- One row: how many were removed (int)
 WITH old AS (
   SELECT id FROM calls
    WHERE created_at < now() - $1::integer * interval '1 day'
+     AND updated_at < now() - $1::integer * interval '1 day'
      AND upload_status IN ('COMPLETED', 'FAILED')
    ORDER BY created_at
    LIMIT $2::integer
