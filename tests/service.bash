@@ -94,14 +94,17 @@ no_slots() { [[ $(slots_of "$1") == 0 ]]; }
 
 part_pid() { awk -v name="$1" '$1 == name { print $2 }' "$MCS_VAR/parts"; }
 
+# The pool's parent is the one that has children; not one of these, which LeakSanitizer gives a child
+# for a moment.
 pool_pids() {
 	local lighttpd
 	lighttpd=$(part_pid api)
 	ps -o pid=,ppid= -s "$lighttpd" | awk -v web="$lighttpd" '
-		$1 != web { parent[$1] = $2 }
+		$1 != web { parent[$1] = $2; children[$2]++ }
 		END {
-			for (p in parent) if (parent[p] in parent) { print parent[p]; first = parent[p]; break }
-			for (p in parent) if (p != first) print p
+			for (p in parent) if (!(parent[p] in parent) && children[p] >= most) { most = children[p]; first = p }
+			if (first) print first
+			for (p in parent) if (parent[p] == first) print p
 		}'
 }
 
