@@ -3,13 +3,13 @@
 #include "wsd/listener.h"
 
 #include "common/buf.h"
+#include "common/listen.h"
 #include "common/log.h"
 #include "wsd/conn.h"
 #include "wsd/handshake.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 enum {
-  BACKLOG = 1024,
   ACCEPTS_A_TURN = 64,
   SURPLUS_MAX = 32, /* connections above the limit that are let in only to be told so */
 };
@@ -110,8 +109,8 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int events) {
 
 /* --- binding ---------------------------------------------------------------------------------- */
 
-static int complain(const char *where, const char *what) {
-  log_error("listen.failed", "where=%s op=%s msg=\"%s\"", where, what, strerror(errno));
+static int complain(const char *where, const char *what, const char *why) {
+  log_error("listen.failed", "where=%s op=%s msg=\"%s\"", where, what, why);
   return -1;
 }
 
@@ -120,69 +119,27 @@ static int complain(const char *where, const char *what) {
 static int listen_unix(const char *path, struct stat *made) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s.%d", path, (int)getpid());
-  if (len >= (int)sizeof(address.sun_path)) {
-    errno = ENAMETOOLONG;
-    return complain(path, "path");
-  }
+  if (len >= (int)sizeof(address.sun_path))
+    return complain(path, "path", strerror(ENAMETOOLONG));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
-    return complain(path, "socket");
+    return complain(path, "socket", strerror(errno));
   const char *failed = NULL;
   unlink(address.sun_path);
   if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
     failed = "bind";
   else if (chmod(address.sun_path, 0660) != 0 || lstat(address.sun_path, made) != 0)
     failed = "mode";
-  else if (listen(fd, BACKLOG) != 0)
+  else if (listen(fd, LISTEN_BACKLOG) != 0)
     failed = "listen";
   else if (rename(address.sun_path, path) != 0)
     failed = "rename";
   if (!failed)
     return fd;
-  complain(path, failed);
+  complain(path, failed, strerror(errno));
   unlink(address.sun_path);
   close(fd);
   return -1;
-}
-
-static int listen_address(const struct addrinfo *ai) {
-  int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return -1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-  if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-    return fd;
-  int saved = errno;
-  close(fd);
-  errno = saved;
-  return -1;
-}
-
-/* "host:port", "[v6]:port" or ":port". */
-static int listen_tcp(const char *where) {
-  const char *colon = strrchr(where, ':');
-  if (!colon) {
-    errno = EINVAL;
-    return complain(where, "address");
-  }
-  cleanup_free char *host = strndup(where, (size_t)(colon - where));
-  if (!host)
-    log_oom();
-  size_t len = strlen(host);
-  bool bracketed = len >= 2 && host[0] == '[' && host[len - 1] == ']';
-  if (bracketed)
-    host[len - 1] = '\0';
-  struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
-  int error = getaddrinfo(len ? host + bracketed : NULL, colon + 1, &hints, &found);
-  if (error) {
-    log_error("listen.failed", "where=%s op=address msg=\"%s\"", where, gai_strerror(error));
-    return -1;
-  }
-  int fd = -1;
-  for (struct addrinfo *ai = found; ai && fd < 0; ai = ai->ai_next)
-    fd = listen_address(ai);
-  freeaddrinfo(found);
-  return fd < 0 ? complain(where, "listen") : fd;
 }
 
 struct listener *listener_new(struct server *server, const char *where) {
@@ -191,7 +148,10 @@ struct listener *listener_new(struct server *server, const char *where) {
     log_oom();
   l->server = server;
   l->is_tcp = !strchr(where, '/');
-  int fd = l->is_tcp ? listen_tcp(where) : listen_unix(where, &l->made);
+  const char *fault = NULL;
+  int fd = l->is_tcp ? listen_tcp(where, &fault) : listen_unix(where, &l->made);
+  if (fault)
+    complain(where, "listen", fault);
   if (fd < 0) {
     free(l);
     return NULL;

@@ -1,0 +1,53 @@
+/* Listening on TCP. What is done with those who come is the caller's business. */
+
+#include "common/listen.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int listen_address(const struct addrinfo *ai) {
+  int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+  if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
+    return fd;
+  int saved = errno;
+  close(fd);
+  errno = saved;
+  return -1;
+}
+
+static int refuse(const char *why, const char **fault) {
+  *fault = why;
+  errno = EINVAL;
+  return -1;
+}
+
+int listen_tcp(const char *where, const char **fault) {
+  const char *colon = strrchr(where, ':');
+  if (!colon)
+    return refuse("no port", fault);
+  cleanup_free char *host = strndup(where, (size_t)(colon - where));
+  if (!host)
+    log_oom();
+  size_t len = strlen(host);
+  bool bracketed = len >= 2 && host[0] == '[' && host[len - 1] == ']';
+  if (bracketed)
+    host[len - 1] = '\0';
+  struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
+  int error = getaddrinfo(len ? host + bracketed : NULL, colon + 1, &hints, &found);
+  if (error)
+    return refuse(gai_strerror(error), fault);
+  int fd = -1;
+  for (struct addrinfo *ai = found; ai && fd < 0; ai = ai->ai_next)
+    fd = listen_address(ai);
+  *fault = fd < 0 ? strerror(errno) : NULL;
+  freeaddrinfo(found);
+  return fd;
+}

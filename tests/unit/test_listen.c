@@ -1,0 +1,69 @@
+/* common/listen.c: which addresses it understands, and what it says of the others. */
+
+#include "tests/unit/test.h"
+
+#include "common/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+static int port_of(int fd) {
+  struct sockaddr_storage address;
+  socklen_t len = sizeof(address);
+  CHECK(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
+  return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                             : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+static void test_good(void) {
+  static const char *const good[] = {"127.0.0.1:0", "0.0.0.0:0", ":0"};
+  for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+    const char *fault = "left over";
+    int fd = listen_tcp(good[i], &fault);
+    CHECK(fd >= 0 && fault == NULL);
+    CHECK(port_of(fd) > 0);
+    CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close(fd);
+  }
+}
+
+static void test_v6(void) {
+  const char *fault;
+  int fd = listen_tcp("[::1]:0", &fault);
+  CHECK(fd >= 0 || errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT); /* a machine without it */
+  if (fd >= 0)
+    close(fd);
+}
+
+static void test_bad(void) {
+  static const char *const bad[] = {"127.0.0.1", "", "127.0.0.1:x", "[::1:1", "a b:1"};
+  for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+    const char *fault = NULL;
+    CHECK(listen_tcp(bad[i], &fault) == -1);
+    CHECK(fault != NULL && *fault);
+  }
+}
+
+static void test_taken(void) {
+  char where[40];
+  const char *fault = NULL;
+  int fd = listen_tcp("127.0.0.1:0", &fault);
+  CHECK(fd >= 0);
+  snprintf(where, sizeof(where), "127.0.0.1:%d", port_of(fd));
+  CHECK(listen_tcp(where, &fault) == -1);
+  CHECK(errno == EADDRINUSE);
+  CHECK(fault != NULL);
+  close(fd);
+}
+
+int main(void) {
+  RUN(test_good);
+  RUN(test_v6);
+  RUN(test_bad);
+  RUN(test_taken);
+  return test_done();
+}
