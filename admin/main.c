@@ -22,6 +22,10 @@ static const struct command {
      .usage =
          "[--retry]                           list the uploads that were given up, or retry them",
      .run = command_failed},
+    {.name = "listen",
+     .usage = "COMMAND...                          become COMMAND, with the web server's socket as its "
+              "input",
+     .run = command_listen},
 };
 
 static int usage(FILE *out) {

@@ -116,7 +116,8 @@ lighttpd_var() {
 	fi
 }
 
-# $1: the responder program as bin-path shall have it; $2: the folder of the error replies.
+# $1: what it listens on; $2: the responder program as bin-path shall have it; $3: the folder of the
+# error replies.
 print_vars() {
 	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files
 	if [[ $wsd_host != /* ]]; then
@@ -125,13 +126,13 @@ print_vars() {
 	files=$(ulimit -Hn)
 	[[ $files != unlimited ]] && ((files < 20000)) || files=20000
 	lighttpd_var port "$PORT" number
-	lighttpd_var bind "$([[ $BIND == *:* && $BIND != \[* ]] && echo "[$BIND]" || echo "$BIND")" text
+	lighttpd_var bind "$1" text
 	lighttpd_var base_path "$BASE_PATH" text
-	lighttpd_var responder "$1" text
+	lighttpd_var responder "$2" text
 	lighttpd_var responder_socket "$run_folder/responder.sock" text
 	lighttpd_var wsd_host "$wsd_host" text
 	lighttpd_var wsd_port "$wsd_port" number
-	lighttpd_var errors "$2" text
+	lighttpd_var errors "$3" text
 	lighttpd_var access_log "$MCS_VAR/log/access.log" text
 	lighttpd_var max_fds "$files" number
 	lighttpd_var max_connections "$((files * 45 / 100))" number
@@ -144,5 +145,7 @@ cmd_vars() {
 	(umask 077 && mkdir -p "$MCS_VAR/log" "$run_folder") || die "cannot create $MCS_VAR"
 	[[ $programs != *[[:blank:]]* ]] ||
 		die "lighttpd cannot start a program whose path has a blank in it: $programs (./mcs run can)"
-	print_vars "$programs/mcs-responder" "$here/deploy/lighttpd/errors/"
+	local bind=$BIND
+	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
+	print_vars "$bind" "$programs/mcs-responder" "$here/deploy/lighttpd/errors/"
 }

@@ -42,7 +42,7 @@ cmd_status() {
 		kill -0 "$number" 2>/dev/null || state=dead well=1
 		seen+="$name "
 		printf '%-9s %-9s %8s  %(%Y-%m-%d %H:%M:%S)T\n' "$name" "$state" "$number" "$since"
-	done <"$MCS_VAR/parts"
+	done < <(cat "$MCS_VAR/parts" 2>/dev/null)
 	for name in "${part_names[@]}"; do
 		[[ $seen != *" $name "* ]] || continue
 		state=absent

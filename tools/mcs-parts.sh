@@ -163,12 +163,13 @@ prepare_programs() {
 
 # The configuration of the clone, with the variables as they are at this start. lighttpd would take
 # a blank in bin-path as the end of the program's name, so it gets the name only: it starts in bin/.
+# It listens on the socket that it is given.
 prepare_api() {
 	lighttpd=$(PATH=$PATH:/usr/sbin:/sbin type -P lighttpd) || die 'no lighttpd'
 	local etc=$MCS_VAR/etc
 	mkdir -p "$etc/deploy" && rm -rf "$etc/deploy/lighttpd" &&
 		cp -r "$here/deploy/lighttpd" "$etc/deploy/" &&
-		print_vars ./mcs-responder "$etc/deploy/lighttpd/errors/" >"$etc/vars.conf" &&
+		print_vars /dev/stdin ./mcs-responder "$etc/deploy/lighttpd/errors/" >"$etc/vars.conf" &&
 		sed 's|^include_shell .*|include "vars.conf"|' "$here/lighttpd.conf" >"$etc/lighttpd.conf" &&
 		chmod -R u=rwX,go=rX "$etc/deploy" || die "cannot write to $etc"
 }
@@ -179,21 +180,4 @@ before_api() { rm -f "$run_folder"/responder.*sock*; }
 # The status of GET /ready, 000 when nothing answers.
 ready_status() {
 	curl -q -s -o /dev/null -w '%{http_code}' --noproxy '*' --max-time 3 "$probe_url/ready"
-}
-
-# Whether somebody listens on the web server's port already.
-port_is_taken() {
-	local wanted listening address hex
-	printf -v hex '%04X' "$PORT"
-	wanted='*'
-	if [[ $BIND =~ ^([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$ && $BIND != 0.0.0.0 ]]; then
-		printf -v wanted '%02X%02X%02X%02X' "${BASH_REMATCH[4]}" "${BASH_REMATCH[3]}" \
-			"${BASH_REMATCH[2]}" "${BASH_REMATCH[1]}"
-	fi
-	while read -r _ address _ listening _; do
-		[[ $listening == 0A && $address == *:"$hex" ]] || continue
-		address=${address%:*}
-		[[ $wanted == '*' || $address == "$wanted" || $address != *[!0]* ]] && return
-	done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
-	return 1
 }

@@ -8,13 +8,22 @@ declare -A pid=() started=() failures=() log_start=()
 service_user=mcs
 # The words that make a command run as service_user, without a way back.
 as_user=(setpriv --no-new-privs)
-lock_fd='' quiet_fd='' web_caps=() stop_wanted=''
+lock_fd='' quiet_fd='' web_fd='' stop_wanted=''
 
+# Twice: the second time with the web server's socket as standard input. It is ours, and not the web
+# server's, so that who comes while that is started again waits and is not refused.
 cmd_run() {
 	(($# == 0)) || die "run takes no arguments; settings come from the environment and .env"
-	local begin=$EPOCHREALTIME
-	need_packages "${program_packages[@]}"
-	build_programs "$mode" all
+	local begin=${MCS_RUN_BEGAN:-$EPOCHREALTIME}
+	if [[ ! ${MCS_RUN_BEGAN:-} ]]; then
+		need_packages "${program_packages[@]}"
+		build_programs "$mode" all
+		load_config
+		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
+		MCS_RUN_BEGAN=$begin exec "$programs/mcs-admin" listen "$here/mcs" run
+	fi
+	unset MCS_RUN_BEGAN
+	exec {web_fd}<&0 </dev/null
 	load_config
 	choose_user
 	take_folder
@@ -25,7 +34,6 @@ cmd_run() {
 	trap 'restart_wanted=yes' USR1
 	trap '' PIPE
 	exec {quiet_fd}<> <(:)
-	check_port
 	start_everything
 	banner "$begin"
 	supervise
@@ -137,23 +145,6 @@ take_folder() {
 	prepare_logs
 }
 
-# Says that the port is taken while nothing has been started yet. A moment's patience is for the
-# web server of a copy that has just been killed.
-check_port() {
-	local first
-	first=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
-	if ((PORT < first)); then
-		((EUID == 0)) || die "PORT=$PORT: ports below $first are for root"
-		web_caps=(--inh-caps=+net_bind_service --ambient-caps=+net_bind_service)
-	fi
-	local deadline=$((SECONDS + 2))
-	while port_is_taken; do
-		((SECONDS < deadline)) || die "port $PORT is taken on $BIND; choose another one: PORT=$((PORT < 65535 ? PORT + 1 : 3000)) ./mcs run"
-		pause 0.1
-		end_if_wanted
-	done
-}
-
 # Sleeps without a process: nothing is ever written to this pipe.
 pause() { read -rt "$1" -u "$quiet_fd"; }
 
@@ -256,15 +247,14 @@ launcher='
 
 # Starts a part, after $2 seconds. The process id is the program's own: everything is exec.
 start_part() {
-	local name=$1 delay=${2:-0} command=() as=("${as_user[@]}")
+	local name=$1 delay=${2:-0} command=()
 	[[ $name != api ]] || before_api
-	[[ $name != api || ! ${web_caps[*]} ]] ||
-		as=("${as_user[@]/%=-all/=-all,+net_bind_service}" "${web_caps[@]}")
 	part_command "$name"
 	log_start[$name]=$(stat -c %s "$MCS_VAR/log/$name.log" 2>/dev/null || echo 0)
 	(
 		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&-
-		exec setsid env --default-signal "${as[@]}" \
+		[[ $name != api ]] || exec <&"$web_fd"
+		exec {web_fd}<&- setsid env --default-signal "${as_user[@]}" \
 			--pdeathsig="${death_signal[$name]}" -- \
 			bash -c "$launcher" mcs-launcher $$ "$delay" "$MCS_VAR/log/$name.log" "${command[@]}"
 	) </dev/null &
@@ -350,6 +340,7 @@ finish() {
 	trap '' INT TERM HUP USR1
 	local had_parts=${pid[*]:-}
 	[[ ! $had_parts ]] || say 'stopping'
+	exec {web_fd}<&-
 	# lighttpd takes nothing new and waits for its connections, the WebSockets among them until wsd
 	# has closed them; so these three are told before the first of them is waited for.
 	local name
