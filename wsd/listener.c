@@ -51,12 +51,13 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events) {
   ev_io_start(loop, &l->io);
 }
 
-/* No descriptor is left for one who waits: it gets an answer with the spare one. */
-static void refuse_with_spare(struct listener *l) {
+/* No descriptor is left: one who waits gets an answer with the spare one. False, with accept4()'s
+ * errno, when nobody did. */
+static bool refuse_with_spare(struct listener *l) {
   cleanup_buf struct buf reply = {0};
   char request[HANDSHAKE_MAX];
   close(l->spare_fd);
-  int fd = accept4(l->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  int fd = accept4(l->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), error = errno;
   if (fd >= 0) {
     /* Reading first: closing with unread bytes could take the answer away again. */
     (void)!recv(fd, request, sizeof(request), MSG_DONTWAIT);
@@ -65,18 +66,31 @@ static void refuse_with_spare(struct listener *l) {
     close(fd);
   }
   l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  errno = error;
+  return fd >= 0;
 }
 
-static void on_accept_failed(struct listener *l) {
-  int error = errno;
-  if (error == EAGAIN || error == EINTR || error == ECONNABORTED)
-    return;
-  if (error == EMFILE || error == ENFILE)
-    refuse_with_spare(l);
+static void complain_once(struct listener *l, int error) {
   if (!l->starved)
     log_warn("accept.failed", "msg=\"%s\"", strerror(error));
   l->starved = true;
+}
+
+/* True when the next one may be tried at once. Without descriptors accept4() fails so also when
+ * nobody waits. */
+static bool on_accept_failed(struct listener *l) {
+  int error = errno;
+  if ((error == EMFILE || error == ENFILE) && refuse_with_spare(l)) {
+    complain_once(l, error);
+    return true;
+  }
+  if (errno == EAGAIN)
+    return false;
+  if (errno == EINTR || errno == ECONNABORTED)
+    return true;
+  complain_once(l, error);
   pause_accepting(l);
+  return false;
 }
 
 static void admit(struct listener *l, int fd) {
@@ -99,11 +113,10 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int events) {
       return;
     }
     int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-      on_accept_failed(l);
+    if (fd >= 0)
+      admit(l, fd);
+    else if (!on_accept_failed(l))
       return;
-    }
-    admit(l, fd);
   }
 }
 
