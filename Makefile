@@ -79,7 +79,7 @@ $(B)/gen/lua.c: tools/embed $(wildcard lua/*.lua)
 
 # --- unit tests: a program a module, no test framework beyond tests/unit/test.h -------------------
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-FUZZ := target json call handshake inlet config
+FUZZ := request target json call handshake inlet config
 $(B)/tests/%: tests/unit/%.c tests/unit/test.h $(B)/libcommon.a Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -98,6 +98,7 @@ unit: $(UNIT:%=$(B)/tests/%) $(FUZZ:%=$(B)/tests/test_corpus_%) ## Build the uni
 $(B)/fuzz/%: LDFLAGS += -fsanitize=fuzzer
 $(FUZZ:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o
 $(FUZZ:%=$(B)/tests/test_corpus_%): $(B)/tests/test_corpus_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o
+$(B)/fuzz/request $(B)/tests/test_corpus_request: $(filter-out %/main.o %/pool.o %/gateway.o %/store.o,$(responder_SRC:%.c=$(B)/%.o))
 $(B)/fuzz/target $(B)/tests/test_corpus_target: $(B)/fcgi/request.o $(B)/fcgi/gateway.o
 $(B)/fuzz/target $(B)/tests/test_corpus_target: UNIT_LIBS := -lfcgi
 $(B)/fuzz/handshake $(B)/tests/test_corpus_handshake: $(B)/wsd/handshake.o

@@ -98,14 +98,12 @@ bool request_host_valid(const char *host) {
   return host[name] == ':' && digits >= 1 && digits <= 5 && !host[name + 1 + digits];
 }
 
-/* What a message may show of a target: its path, with anything unprintable masked. */
-static void show_path(const char *target, char out[REQUEST_PATH_SIZE]) {
-  const char *at = skip_authority(target);
-  size_t len = strcspn(at, "?#");
-  if (len > 200)
-    len = 200;
+/* What a message may show of a client's text: its beginning, with anything unprintable masked. */
+static void show(const char *text, size_t len, char *out, size_t size) {
+  if (len >= size)
+    len = size - 1;
   for (size_t i = 0; i < len; i++)
-    out[i] = at[i] > 0x20 && at[i] < 0x7f ? at[i] : '?';
+    out[i] = text[i] > 0x20 && text[i] < 0x7f ? text[i] : '?';
   out[len] = '\0';
 }
 
@@ -123,6 +121,8 @@ void request_read(struct request *r, struct gateway *g, const struct config *con
   r->https = strcasecmp(https, "on") == 0 || strcmp(https, "1") == 0 ||
              strcasecmp(gateway_param(g, "REQUEST_SCHEME"), "https") == 0;
   r->path_state = request_parse_target(target, config->base_path, r->path);
-  show_path(target, r->path_shown);
+  const char *path = skip_authority(target);
+  show(path, strcspn(path, "?#"), r->path_shown, sizeof(r->path_shown));
+  show(r->method, strlen(r->method), r->method_shown, sizeof(r->method_shown));
   r->body_state = gateway_read_body(g, (size_t)config->max_body, &r->body);
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* A request as the routes see it. The strings belong to the gateway, until the reply. */
-enum { REQUEST_PATH_SIZE = 512 };
+enum { REQUEST_PATH_SIZE = 512, REQUEST_SHOWN_SIZE = 201 };
 
 enum request_path {
   PATH_GOOD,
@@ -17,8 +17,9 @@ enum request_path {
 
 struct request {
   const char *method;
-  char path[REQUEST_PATH_SIZE];       /* decoded, without BASE_PATH; begins with '/' */
-  char path_shown[REQUEST_PATH_SIZE]; /* as the client wrote it, for messages */
+  char path[REQUEST_PATH_SIZE]; /* decoded, without BASE_PATH; begins with '/' */
+  /* As the client wrote them, cut and in printable ASCII, for messages. */
+  char method_shown[21], path_shown[REQUEST_SHOWN_SIZE];
   enum request_path path_state;
   const char *authorization;
   const char *content_type;

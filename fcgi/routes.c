@@ -50,8 +50,8 @@ static const struct route *find(const char *path, const char **id) {
 }
 
 static void not_found(const struct request *request, struct reply *reply) {
-  char message[REQUEST_PATH_SIZE + 64];
-  snprintf(message, sizeof(message), "Route %.20s %s not found", request->method,
+  char message[REQUEST_SHOWN_SIZE + 64];
+  snprintf(message, sizeof(message), "Route %s %s not found", request->method_shown,
            request->path_shown);
   reply_error(reply, 404, message);
 }
@@ -59,8 +59,8 @@ static void not_found(const struct request *request, struct reply *reply) {
 static void wrong_method(const struct route *route, const struct request *request,
                          struct reply *reply) {
   char message[160];
-  snprintf(message, sizeof(message), "Method %.20s is not allowed here. Allowed: %s",
-           request->method, route->methods);
+  snprintf(message, sizeof(message), "Method %s is not allowed here. Allowed: %s",
+           request->method_shown, route->methods);
   reply_error(reply, 405, message);
   reply_header(reply, "Allow", route->methods);
 }

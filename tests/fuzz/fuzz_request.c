@@ -1,0 +1,224 @@
+/*
+ * Whole requests, from the parameters that a web server hands over to the reply: request.c,
+ * routes.c, auth.c, cors.c, calls.c, reply.c and the rest of fcgi/ but for the two modules at its
+ * ends, which stand here: a gateway that reads the input, a store that says what the input wants
+ * and holds what it is asked to store against what was promised.
+ *
+ * An input is lines NAME=VALUE up to an empty one, then the body. STORE=N is what the store
+ * answers, SITE=1 another configuration, CUT=1 a body that was cut short; the others are CGI's
+ * parameters.
+ */
+
+#include "tests/fuzz/fuzz.h"
+
+#include "common/json.h"
+#include "fcgi/routes.h"
+
+#include <json-c/json.h>
+#include <string.h>
+#include <strings.h>
+
+static const char key[] = "a-key-of-the-ring", other_key[] = "another-key-of-it";
+
+/* --- the gateway ------------------------------------------------------------------------------ */
+
+struct gateway {
+  char *text; /* the lines, each NUL-terminated, and an empty one */
+  const char *body;
+  size_t body_len;
+};
+
+const char *gateway_param(const struct gateway *g, const char *name) {
+  size_t len = strlen(name);
+  for (const char *line = g->text; *line; line += strlen(line) + 1)
+    if (strncmp(line, name, len) == 0 && line[len] == '=')
+      return line + len + 1;
+  return "";
+}
+
+enum gateway_body gateway_read_body(struct gateway *g, size_t most, struct buf *body) {
+  buf_add(body, g->body, g->body_len < most ? g->body_len : most);
+  if (strcmp(gateway_param(g, "CUT"), "1") == 0)
+    return BODY_CUT_SHORT;
+  return g->body_len > most ? BODY_TOO_LARGE : BODY_WHOLE;
+}
+
+static void gateway_take(struct gateway *g, const uint8_t *data, size_t size) {
+  const uint8_t *end = memmem(data, size, "\n\n", 2);
+  size_t head = end ? (size_t)(end - data) : size;
+  g->text = calloc(head + 2, 1);
+  HOLDS(g->text);
+  memcpy(g->text, data, head);
+  for (size_t i = 0; i < head; i++)
+    if (g->text[i] == '\n')
+      g->text[i] = '\0';
+  g->body = (const char *)data + (end ? head + 2 : size);
+  g->body_len = size - (size_t)(g->body - (const char *)data);
+}
+
+/* --- the store -------------------------------------------------------------------------------- */
+
+struct store {
+  int answer;
+  int created, found, summed; /* how often it was asked */
+};
+
+/* What gets as far as this has a valid key and a body that says what a call needs. */
+enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms) {
+  cleanup_buf struct buf object = {0};
+  struct json_member metadata = {.name = "metadata"};
+  const char *fault;
+  HOLDS(strcmp(call->api_key, key) == 0 || strcmp(call->api_key, other_key) == 0);
+  HOLDS(call_number_valid(call->from) && call_number_valid(call->to));
+  HOLDS(id_owner_hash(call->id) == id_hash_owner(call->api_key) && call->seq == 1);
+  buf_str(&object, "{\"metadata\":");
+  buf_add(&object, call->metadata, call->metadata_len);
+  buf_chr(&object, '}');
+  HOLDS(json_object_check(object.data, object.len, &metadata, 1, &fault));
+  HOLDS(metadata.type == JSON_OBJECT);
+  store->created++;
+  call->entered_ms[0] = call->updated_ms = 1764000000000;
+  *retry_ms = store->answer * INT64_C(100);
+  return (enum store_create)(store->answer % (STORE_UNKNOWN + 1));
+}
+
+enum store_find store_find(struct store *store, const char *id, struct call *call,
+                           struct store_held *held) {
+  char same[ID_SIZE];
+  HOLDS(id_parse(id, same) && strcmp(id, same) == 0);
+  store->found++;
+  *held = (struct store_held){0};
+  *call = (struct call){.seq = 1, .metadata = "{}", .metadata_len = 2};
+  memcpy(call->id, id, ID_SIZE);
+  snprintf(call->api_key, sizeof(call->api_key), "%s", store->answer & 4 ? other_key : key);
+  return (enum store_find)(store->answer % (STORE_DOWN + 1));
+}
+
+void store_held_done(struct store_held *held) {
+}
+
+bool store_metrics(struct store *store, const struct keyring *ring, struct record_metrics *metrics,
+                   long long *current_cps) {
+  store->summed++;
+  *metrics = (struct record_metrics){.total_calls = store->answer};
+  *current_cps = store->answer;
+  return store->answer & 1;
+}
+
+struct store_health store_health(struct store *store) {
+  return (struct store_health){store->answer & 1, store->answer & 2, store->answer & 4};
+}
+
+/* --- what is promised of a reply -------------------------------------------------------------- */
+
+static bool is_name(char c) {
+  return c == '-' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* Lines of "Name: printable", nothing else; returns the body, which follows the empty line. */
+static const char *check_headers(const char *at) {
+  HOLDS(strncmp(at, "Status: ", 8) == 0);
+  while (strncmp(at, "\r\n", 2) != 0) {
+    HOLDS(is_name(*at));
+    while (is_name(*at))
+      at++;
+    HOLDS(*at == ':' && at[1] == ' ');
+    for (at += 2; *at != '\r'; at++)
+      HOLDS((unsigned char)*at >= 0x20 && (unsigned char)*at < 0x7f);
+    HOLDS(at[1] == '\n');
+    at += 2;
+  }
+  return at + 2;
+}
+
+static void check_body(const char *body, int status) {
+  struct json_tokener *tokener = json_tokener_new();
+  struct json_object *value, *error, *message;
+  json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+  value = json_tokener_parse_ex(tokener, body, (int)strlen(body));
+  HOLDS(value && json_object_is_type(value, json_type_object));
+  if (status >= 400) {
+    HOLDS(json_object_object_length(value) == 2);
+    HOLDS(json_object_object_get_ex(value, "error", &error));
+    HOLDS(json_object_object_get_ex(value, "message", &message));
+    HOLDS(json_object_get_string_len(message) > 0);
+  }
+  json_object_put(value);
+  json_tokener_free(tokener);
+}
+
+static void check_rendered(const struct buf *out, const struct request *request, int status) {
+  bool bodiless = status == 204 || strcmp(request->method, "HEAD") == 0;
+  HOLDS(strlen(out->data) == out->len);
+  const char *body = check_headers(out->data);
+  const char *length = strstr(out->data, "\r\nContent-Length: ");
+  HOLDS(bodiless ? !*body : length && length < body && strlen(body) == (size_t)atoi(length + 18));
+  if (!bodiless)
+    check_body(body, status);
+}
+
+/* The key of the ring that an Authorization header carries, as RFC 6750 has it; NULL for none. */
+static const char *key_in(const char *authorization) {
+  if (strncasecmp(authorization, "Bearer ", 7) != 0)
+    return NULL;
+  authorization += 7 + strspn(authorization + 7, " ");
+  return strcmp(authorization, key) == 0         ? key
+         : strcmp(authorization, other_key) == 0 ? other_key
+                                                 : NULL;
+}
+
+static void check_access(const struct store *store, const struct gateway *g,
+                         const struct request *request, const struct reply *reply) {
+  if (!key_in(request->authorization)) {
+    HOLDS(!store->created && !store->found && !store->summed);
+    HOLDS(reply->status != 201);
+  }
+  HOLDS(reply->status != 201 || (store->created == 1 && strcmp(request->method, "POST") == 0));
+  HOLDS(!store->created || request->body_state == BODY_WHOLE);
+  /* A key shows in no answer, unless the client put it where no key belongs. */
+  for (const char *line = g->text; *line; line += strlen(line) + 1)
+    if (strncmp(line, "HTTP_AUTHORIZATION=", 19) != 0 && strstr(line, "-key-of-"))
+      return;
+  if (!memmem(g->body, g->body_len, "-key-of-", 8))
+    HOLDS(!strstr(buf_text(&reply->body), "-key-of-") &&
+          !strstr(buf_text(&reply->headers), "-key-of-"));
+}
+
+static struct responder *responder_of(bool site) {
+  static struct responder responders[2];
+  static struct config configs[2];
+  struct responder *responder = &responders[site];
+  if (responder->config)
+    return responder;
+  char fault[CONFIG_FAULT_SIZE];
+  setenv("MCS_ENV_FILE", "", 1);
+  setenv("VALID_API_KEYS", "a-key-of-the-ring,another-key-of-it", 1);
+  setenv("BASE_PATH", site ? "/mock" : "", 1);
+  setenv("PUBLIC_URL", site ? "https://calls.example.com" : "", 1);
+  setenv("CORS_ORIGIN", site ? "https://a.example, https://b.example" : "*", 1);
+  setenv("MAX_BODY_BYTES", "1024", 1);
+  HOLDS(config_load(&configs[site], fault));
+  responder->config = &configs[site];
+  responder->ring = keyring_new(configs[site].api_keys);
+  responder->breaker = breaker_new();
+  return responder;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static struct request request;
+  static struct reply reply;
+  struct gateway gateway;
+  cleanup_buf struct buf out = {0};
+  gateway_take(&gateway, data, size);
+  struct store store = {.answer = gateway_param(&gateway, "STORE")[0] & 7};
+  struct responder *responder = responder_of(*gateway_param(&gateway, "SITE") == '1');
+  responder->store = &store;
+  request_read(&request, &gateway, responder->config);
+  reply_reset(&reply);
+  routes_answer(responder, &request, &reply);
+  reply_render(&reply, strcmp(request.method, "HEAD") == 0, &out);
+  check_rendered(&out, &request, reply.status);
+  check_access(&store, &gateway, &request, &reply);
+  free(gateway.text);
+  return 0;
+}
