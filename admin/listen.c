@@ -1,7 +1,7 @@
 /*
  * `mcs-admin listen COMMAND…`: listens on BIND and PORT and becomes COMMAND, with the socket as its
- * standard input. So ./mcs run holds the port itself: who comes while the web server is started again
- * waits, and only what runs it needs the right to a port below 1024.
+ * standard input. So ./mcs run holds the port itself: who comes while the web server is started
+ * again waits, and only what runs it needs the right to a port below 1024.
  */
 
 #include "admin/commands.h"
