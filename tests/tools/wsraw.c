@@ -272,11 +272,7 @@ static int send_input(const char *where, size_t step, double seconds) {
 
 /* --- crowd ------------------------------------------------------------------------------------ */
 
-enum flow {
-  QUIET,
-  FLOOD,
-  DRIP
-}; /* sends nothing more; as fast as it can; a byte each half second */
+enum flow { QUIET, FLOOD, DRIP }; /* sends nothing more; as fast as it can; a byte each second */
 
 static const struct kind {
   const char *name, *first; /* what each sends at first; NULL: a whole handshake */
@@ -376,7 +372,7 @@ static void serve_crowd(double until) {
       crowd.polls[i] = (struct pollfd){.fd = crowd.clients[i].fd, .events = events};
     poll(crowd.polls, crowd.count, 50);
     bool drips = crowd.kind->flow == DRIP && now_s() >= drip_s;
-    drip_s += drips ? 0.5 : 0;
+    drip_s += drips ? 1 : 0;
     for (size_t i = 0; i < crowd.count; i++) {
       struct client *c = &crowd.clients[i];
       if (c->fd >= 0 && (crowd.polls[i].revents & (POLLIN | POLLHUP)) && crowd.kind->reads)
