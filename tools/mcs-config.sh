@@ -135,9 +135,8 @@ print_vars() {
 	lighttpd_var errors "$3" text
 	lighttpd_var access_log "$MCS_VAR/log/access.log" text
 	lighttpd_var max_fds "$files" number
-	# A request takes one descriptor, a WebSocket two (wsd lets in fewer); at nine tenths of them all
-	# lighttpd stops accepting by itself.
-	lighttpd_var max_connections "$((files * 9 / 10))" number
+	# lighttpd lets in no more than that; a WebSocket takes two, and wsd lets in fewer.
+	lighttpd_var max_connections "$((files / 2))" number
 	lighttpd_var folder "$MCS_VAR" text
 	lighttpd_var env_file "${MCS_ENV_FILE:-}" text
 }
