@@ -121,6 +121,27 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 	grep -q '^! close 1000' "$BATS_TEST_TMPDIR/out"
 }
 
+@test "a worker that comes too late with what it has to tell Redis changes nothing" {
+	local seen=$BATS_TEST_TMPDIR/seen told=() before key job
+	use fast
+	fresh_key
+	live MONITOR >"$seen" 3>&- 4>&- &
+	local monitor=$!
+	wait_until 5 grep -q OK "$seen"
+	create_call
+	wait_until 10 has_recording
+	kill "$monitor"
+	job="$call_id advance 1"
+	mapfile -t told < <(grep "\"EVALSHA\" .*\"$job\" \"$call_id\" \"2\"" "$seen" | cut -d' ' -f4- | xargs printf '%s\n')
+	same "${#told[@]} ${told[0]} ${told[7]}" "17 EVALSHA $job"
+	key=$(live_key call "$call_id")
+	before=$(live GET "$key")
+	same "$(live "${told[@]}")" 0
+	same "$(live GET "$key")" "$before"
+	(($(live PTTL "$key") > 0))
+	same "$(live ZSCORE "${told[5]}" "$call_id advance 2")" ''
+}
+
 # --- nobody waits for what hangs ------------------------------------------------------------------
 
 # What the service answers while something hangs; the checks come after that is over.
@@ -258,6 +279,22 @@ pool_is_another() {
 	same "$bad" 0
 }
 
+@test "a responder that is told to stop in the middle of a request answers it" {
+	local replies child curl
+	create_and_remember
+	signal_part STOP redis
+	replies=$BATS_TEST_TMPDIR/replies
+	curl -q -sS --noproxy '*' -Z --parallel-immediate -H "Authorization: Bearer $KEY" -o /dev/null \
+		-w '%{http_code}\n' "$BASE/calls/$call_id?n=[1-4]" >"$replies" 3>&- &
+	curl=$!
+	sleep 0.3
+	for child in $(pool_pids | tail -n +2); do kill -s TERM "$child"; done
+	sleep 0.2
+	signal_part CONT redis
+	wait "$curl"
+	same "$(sort "$replies" | uniq -c | sed 's/^ *//')" '4 200'
+}
+
 @test "a pool whose parent is killed has another one soon, and the same number of responders" {
 	local pids
 	mapfile -t pids < <(pool_pids)
@@ -360,4 +397,17 @@ has_answer() {
 	wait_until 40 grep -q '^! ping' "$BATS_FILE_TMPDIR/idle"
 	same "$(sed '/^! ping/d' "$BATS_FILE_TMPDIR/idle" | wc -l)" 2
 	kill -0 "$(<"$BATS_FILE_TMPDIR/idle.pid")"
+}
+
+@test "who was admitted just before Redis was lost still counts in the limit of a second" {
+	use fast
+	fresh_key
+	burst 3
+	same "$(count_of 201)" 2
+	live FLUSHALL
+	wait_until 15 admitted_again
+	same "$(sql "SELECT count(*) FROM (
+			SELECT created_at - lag(created_at, 2) OVER (ORDER BY created_at) AS gap
+			FROM calls WHERE api_key = '$KEY') AS t
+		WHERE gap < interval '0.999 s'")" 0
 }

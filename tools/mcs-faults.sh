@@ -69,18 +69,12 @@ disk_copy() {
 	start_copy disk "${load_settings[@]}"
 }
 
-# Its Redis has a clock that the file clock/now sets off.
+# Everything in it takes the time from a clock that the file clock/now sets off.
 clock_copy() {
-	mkdir -m 755 "$MCS_TEST_DIR/clock" && cp "$here/build/release/tests/clock.so" "$MCS_TEST_DIR/clock/" &&
-		echo 0 >"$MCS_TEST_DIR/clock/now" && chmod 644 "$MCS_TEST_DIR/clock/now" || return
-	cat >"$MCS_TEST_DIR/clock/redis-server" <<-END
-		#!/bin/sh
-		LD_PRELOAD=$MCS_TEST_DIR/clock/clock.so CLOCK_FILE=$MCS_TEST_DIR/clock/now
-		export LD_PRELOAD CLOCK_FILE
-		exec $(type -P redis-server) "\$@"
-	END
-	chmod 755 "$MCS_TEST_DIR/clock/redis-server"
-	MCS_BUILD=release start_copy clock "${load_settings[@]}" PATH="$MCS_TEST_DIR/clock:$PATH"
+	local folder=$MCS_TEST_DIR/clock
+	mkdir -m 755 "$folder" && cp "$here/build/release/tests/clock.so" "$folder/" && echo 0 >"$folder/now" &&
+		chmod 644 "$folder/now" || return
+	MCS_BUILD=release start_copy clock "${load_settings[@]}" LD_PRELOAD="$folder/clock.so" CLOCK_FILE="$folder/now"
 }
 
 use_fault_copy() {
@@ -107,6 +101,16 @@ start_load() {
 	load_pid=$!
 }
 
+# What a case that failed leaves behind is not for the next one.
+end_fault_copy() {
+	local folder
+	folder=$(copies_folder)
+	stop_copy "$1" 2>/dev/null
+	! mountpoint -q "$folder/$1/postgres" || umount "$folder/$1/postgres"
+	rm -rf "$folder/$1/postgres" "$MCS_TEST_DIR/clock"
+	mkdir -p "$MCS_TEST_DIR/failed" && mv "$folder/$1" "$MCS_TEST_DIR/failed/$1.$failed"
+}
+
 run_case() {
 	local name=$1 copy=$2 seconds=$3 options=$4 file begin=$EPOCHREALTIME wrong='' took
 	if ! use_fault_copy "$copy" >"$MCS_TEST_DIR/$copy.start" 2>&1; then
@@ -130,6 +134,7 @@ run_case() {
 	if [[ $wrong ]]; then
 		sed -n '/^  ok/!s/^/#   /p' "$file.out" | cut -c 1-1500
 		count_line "not ok - $name:$wrong ($took s)"
+		end_fault_copy "$copy"
 	else
 		count_line "ok - $name ($took s)"
 	fi
@@ -140,7 +145,7 @@ test_faults() {
 	prepare_faults
 	for line in "${case_table[@]}"; do
 		IFS='|' read -r name copy seconds options <<<"$line"
-		[[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
+		((seconds)) && [[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
 		run_case "$name" "$copy" "$seconds" "$options"
 	done
 	echo "# the fault suite took $((SECONDS - begin)) s"
@@ -151,8 +156,8 @@ test_faults() {
 # --- mutants --------------------------------------------------------------------------------------
 
 # ./mcs test --mutants [NAME...]: applies each of tests/mutants/*.patch, which takes one mechanism
-# out, to a copy of the tree, and expects the test that the patch names to fail. The first line of a
-# patch is "fault CASE" or "bats FILE FILTER".
+# out, to a copy of the tree, and expects what its first line names to fail: "fault CASE...", each of
+# these, or "bats FILE FILTER".
 test_mutants() {
 	local tree=$here/build/mutants patch name wanted=" $* "
 	need_packages "${program_packages[@]}" "${test_packages[@]}"
@@ -169,24 +174,36 @@ test_mutants() {
 }
 
 test_mutant() {
-	local name=$1 patch=$2 tree=$3 kind target filter begin=$SECONDS output=$3/$1.out status
-	read -r kind target filter <"$patch"
+	local name=$1 patch=$2 tree=$3 kind what begin=$SECONDS output=$3/$1.out wrong
+	read -r kind what <"$patch"
 	if ! patch -s -d "$tree" -p1 <"$patch"; then
 		count_line "not ok - $name: the patch does not apply any more"
 		return
 	fi
-	case $kind in
-		fault) MCS_BUILD='' "$tree/mcs" test --faults "$target" >"$output" 2>&1 ;;
-		bats) (cd "$tree" && mkdir -p build && flock build/.release.lock make -s all tools && bats --tap -f "$filter" "$target") >"$output" 2>&1 ;;
-	esac
-	status=$?
-	patch -s -R -d "$tree" -p1 <"$patch"
-	if ((status == 0)); then
-		count_line "not ok - $name: $target did not notice ($((SECONDS - begin)) s)"
-	elif grep -q "^not ok" "$output" && ! grep -q 'did not start' "$output"; then
-		count_line "ok - $name: $target fails ($((SECONDS - begin)) s)"
-		grep -E '^(not ok|#   +not ok)' "$output" | cut -c 1-140 | sed 's/^/#   /' | head -n 3
+	if [[ $kind == fault ]]; then
+		# shellcheck disable=SC2086
+		MCS_BUILD='' "$tree/mcs" test --faults $what >"$output" 2>&1
+		# shellcheck disable=SC2086
+		wrong=$(unnoticed_faults "$output" $what)
 	else
-		count_line "not ok - $name: $target could not run, see $output"
+		(cd "$tree" && mkdir -p build && flock build/.release.lock make -s all tools &&
+			bats --tap -f "${what#* }" "${what%% *}") >"$output" 2>&1
+		grep -q '^not ok' "$output" && wrong='' || wrong=$what
 	fi
+	patch -s -R -d "$tree" -p1 <"$patch"
+	if [[ $wrong ]]; then
+		count_line "not ok - $name: not noticed by $wrong ($((SECONDS - begin)) s); see $output"
+	else
+		count_line "ok - $name: noticed by $what ($((SECONDS - begin)) s)"
+		grep -E '^(not ok|#   +not ok)' "$output" | cut -c 1-160 | sed 's/^/#   /' | head -n 6
+	fi
+}
+
+# Prints those of the cases that did not fail, or did not get as far as to fail.
+unnoticed_faults() {
+	local output=$1 name
+	shift
+	for name; do
+		grep "^not ok - $name:" "$output" | grep -qv 'did not start' || printf '%s ' "$name"
+	done
 }

@@ -5,8 +5,8 @@
 #   settled                          whether no call, no upload and no job is open any more
 #   account LOG [OPTION=VALUE…]      prints "  ok PROMISE" or "  not ok PROMISE: DETAIL", a line each;
 #                                    status 0 when all was kept. Options: cps= concurrent= (the limits),
-#                                    wall=0 (Redis's clock was set), also=500,502 in_hand=4 (answers
-#                                    of that kind which are no fault, and how many)
+#                                    wall=0 (the clock was set), also=0,500 in_hand=4 (what requests
+#                                    in hand at a mark may be answered with, and how many of them)
 
 jobs_left() {
 	live EVAL 'local n = 0
@@ -21,12 +21,14 @@ account_tables() {
 	local log=$1
 	cat <<-END
 		CREATE TEMP TABLE posts (began float, took float, status int, key text, id text);
-		CREATE TEMP TABLE gets (began float, took float, status int, id text);
+		CREATE TEMP TABLE gets (began float, took float, status int, id text, state text);
+		CREATE TEMP TABLE shakes (began float, took float, status int);
+		CREATE TEMP TABLE marks (at float);
 		CREATE TEMP TABLE reads (began float, took float, status int);
 		CREATE TEMP TABLE watches (began float, took float, verdict text, id text, news text, cuts int, away float);
 	END
 	local pair
-	for pair in post:posts get:gets metrics:reads watch:watches; do
+	for pair in post:posts get:gets metrics:reads shake:shakes watch:watches mark:marks; do
 		echo "COPY ${pair#*:} FROM STDIN;"
 		sed -n "s/^${pair%:*}\\t//p" "$log"
 		echo '\.'
@@ -35,7 +37,8 @@ account_tables() {
 		CREATE TEMP VIEW answers AS
 		  SELECT 'POST' AS what, began, took, status FROM posts
 		  UNION ALL SELECT 'GET', began, took, status FROM gets
-		  UNION ALL SELECT 'metrics', began, took, status FROM reads;
+		  UNION ALL SELECT 'metrics', began, took, status FROM reads
+		  UNION ALL SELECT 'handshake', began, took, status FROM shakes;
 	END
 }
 

@@ -2,21 +2,22 @@
 # The faults, a function each: fault_NAME runs while the load of tests/tools/load.c is on, against the
 # copy in use, and returns when the fault is over. It fails when the fault did not take place.
 #
-# case_table: name, copy, seconds of load, what account (account.bash) is to know. `also` names
-# statuses that are no fault: 500 for a request in the hands of a responder that was killed, 0 (cut,
-# or nobody listens) while there is no web server.
+# case_table: name, copy, seconds of load (0: only in a soak), what account (account.bash) is to know:
+# `also` and `in_hand` are the answers (0: none) that requests in the hands of what was killed may get.
 case_table=(
-	'responder-killed|main|5|also=500 in_hand=2'
-	'pool-killed|main|6|also=500 in_hand=5'
-	'web-server-killed|main|6|also=0,500,502 in_hand=120'
-	'worker-killed-alone|main|6|'
-	'worker-killed-among-others|main|6|'
-	'worker-stopped-past-its-lease|main|13|'
-	'wsd-killed|main|6|'
-	'wsd-without-descriptors|main|9|'
+	'responder-killed|main|6|also=500 in_hand=4'
+	'pool-killed|main|6|'
+	'web-server-killed|main|6|also=0,500,502 in_hand=20'
+	'worker-killed|main|0|'
+	'worker-stopped|main|0|'
+	'worker-killed-alone|points|8|'
+	'worker-killed-among-others|points|12|'
+	'wsd-killed|main|6|also=0,500,502 in_hand=20'
+	'wsd-without-descriptors|main|12|also=0,500,502 in_hand=20'
 	'redis-flushed|main|6|'
 	'redis-flushed-again-while-rebuilding|main|8|'
 	'redis-killed|main|7|'
+	'redis-restored-from-a-snapshot|main|8|'
 	'redis-stopped|main|14|'
 	'redis-connections-cut|main|5|'
 	'postgres-shut-down|main|8|'
@@ -37,10 +38,18 @@ case_table=(
 
 is_another_part() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 
+# Kills processes, and lets the load's log know when: what is in their hands may fail.
+kill_now() {
+	kill -s KILL "$@"
+	local status=$?
+	kill -s USR1 "$load_pid"
+	return "$status"
+}
+
 kill_part() {
 	local number
 	number=$(part_pid "$1")
-	kill -s "$2" "$number" && wait_until 20 is_another_part "$1" "$number"
+	kill_now "$number" && wait_until 20 is_another_part "$1" "$number"
 }
 
 admin_sql() {
@@ -74,34 +83,43 @@ logged_since() { tail -c "+$(($2 + 1))" "$MCS_VAR/log/$1.log" | grep -q "$3"; }
 
 # --- processes ------------------------------------------------------------------------------------
 
+# All children that there were, two at a time.
 fault_responder-killed() {
 	local pids
 	mapfile -t pids < <(pool_pids)
-	kill -s KILL "${pids[1]}" "${pids[2]}" && wait_until 5 are_gone "${pids[1]}" "${pids[2]}"
+	kill_now "${pids[@]:1:2}" && wait_until 5 are_gone "${pids[@]:1:2}" || return
+	sleep 0.5
+	kill_now "${pids[@]:3:2}" && wait_until 5 are_gone "${pids[@]:3:2}"
 }
 
+# Its children finish what they have in hand, and one of them carries on.
 fault_pool-killed() {
-	local pids
+	local pids since
+	since=$(log_length api)
 	mapfile -t pids < <(pool_pids)
-	kill -s KILL "${pids[0]}" && wait_until 5 are_gone "${pids[0]}" && logged api pool.inherit
+	kill_now "${pids[0]}" && wait_until 5 are_gone "${pids[0]}" && wait_until 5 logged_since api "$since" pool.inherit
 }
 
-fault_web-server-killed() { kill_part api KILL; }
-fault_worker-killed-alone() { kill_part worker KILL; }
-fault_wsd-killed() { kill_part wsd KILL; }
+fault_web-server-killed() { kill_part api; }
+fault_wsd-killed() { kill_part wsd; }
+
+# With jobs in hand.
+fault_worker-killed-alone() { die_at_point worker.claimed; }
 
 fault_worker-killed-among-others() {
 	start_other_worker
-	kill_part worker KILL
+	arm worker.claimed kill
+	wait_until 5 went_off worker.claimed
 	local killed=$?
-	sleep 1
-	kill -s KILL "$other_worker"
-	wait "$other_worker" 2>/dev/null
+	sleep 6 # the others take its jobs when the lease (5 s) is over
+	stop_other_worker
 	return "$killed"
 }
 
-# The others take its jobs when the lease (5 s) is over; then it goes on with what it had in hand.
-fault_worker-stopped-past-its-lease() {
+# At any moment.
+fault_worker-killed() { kill_part worker; }
+
+fault_worker-stopped() {
 	start_other_worker
 	kill -s STOP "$(part_pid worker)"
 	sleep 7
@@ -116,10 +134,10 @@ fault_wsd-without-descriptors() {
 	since=$(log_length wsd)
 	mv "$program" "$program.real" || return
 	printf '#!/bin/sh\nulimit -n 16\nexec %s.real\n' "$program" >"$program" && chmod 755 "$program"
-	kill_part wsd KILL
-	sleep 4 # lighttpd takes a second or two to find it again
+	kill_part wsd
+	sleep 7 # whoever hangs would do so for longer than an answer may take
 	mv -f "$program.real" "$program"
-	kill_part wsd KILL && logged_since wsd "$since" "accept.failed\|wsd.full"
+	kill_part wsd && logged_since wsd "$since" "accept.failed\|wsd.full"
 }
 
 # --- Redis ----------------------------------------------------------------------------------------
@@ -133,7 +151,19 @@ fault_redis-flushed-again-while-rebuilding() {
 
 rebuild_runs() { [[ $(live EXISTS 'mcs:{0}:rebuild') == 1 ]]; }
 
-fault_redis-killed() { kill_part redis KILL; }
+fault_redis-killed() { kill_part redis; }
+
+# It comes back with what it held two seconds earlier, its marker included.
+fault_redis-restored-from-a-snapshot() {
+	local since
+	since=$(log_length redis)
+	[[ $(live SAVE) == OK ]] || return
+	sleep 2
+	kill_part redis && wait_until 5 logged_since redis "$since" 'DB loaded from disk'
+	local restored=$?
+	rm -f "$MCS_VAR/run/dump.rdb"
+	return "$restored"
+}
 
 fault_redis-stopped() {
 	signal_part STOP redis
@@ -152,7 +182,11 @@ fault_redis-connections-cut() {
 
 # --- PostgreSQL -----------------------------------------------------------------------------------
 
-fault_postgres-shut-down() { kill_part postgres QUIT; }
+fault_postgres-shut-down() {
+	local number
+	number=$(part_pid postgres)
+	kill -s QUIT "$number" && wait_until 20 is_another_part postgres "$number"
+}
 
 fault_postgres-stopped() {
 	signal_part STOP postgres
@@ -183,12 +217,15 @@ fault_postgres-deadlock() {
 
 # --- fault points ---------------------------------------------------------------------------------
 
-fault_worker-dies-after-commit() {
+# The only worker dies at a point.
+die_at_point() {
 	local worker
 	worker=$(part_pid worker)
-	arm worker.committed kill
-	wait_until 5 went_off worker.committed && wait_until 10 is_another_part worker "$worker"
+	arm "$1" kill
+	wait_until 5 went_off "$1" && wait_until 10 is_another_part worker "$worker"
 }
+
+fault_worker-dies-after-commit() { die_at_point worker.committed; }
 
 # Stops a worker at a point until its lease (5 s) is over and another worker has done the job, while
 # the call has not yet come much further.
@@ -196,10 +233,18 @@ stop_at_point() {
 	start_other_worker
 	arm "$1" stop
 	wait_until 5 went_off "$1" || return
-	sleep 5.25
+	sleep 5
+	wait_until 1 nothing_overdue
+	local taken_over=$?
 	kill -s CONT "$(part_pid worker)" "$other_worker"
 	sleep 1
 	stop_other_worker
+	return "$taken_over"
+}
+
+nothing_overdue() {
+	[[ $(sql "SELECT count(*) FROM calls WHERE upload_status = 'WAITING'
+		AND updated_at + stage_ms[seq] * interval '1 ms' < now() - interval '0.5 s'") == 0 ]]
 }
 
 fault_worker-stopped-after-commit() { stop_at_point worker.committed; }
@@ -210,7 +255,7 @@ fault_responder-dies-after-admission() {
 	local since
 	since=$(log_length worker)
 	arm responder.admitted kill
-	wait_until 5 went_off responder.admitted && wait_until 10 logged_since worker "$since" call.recovered
+	wait_until 5 went_off responder.admitted && kill -s USR1 "$load_pid" && wait_until 10 logged_since worker "$since" call.recovered
 }
 
 # What was admitted under a picture that was lost meanwhile must not be inserted beside the new one.
@@ -238,13 +283,14 @@ fault_disk-full() {
 	return "$full"
 }
 
-# Only Redis's clock decides; see clock_copy in tools/mcs-faults.sh.
+# The clock of the host, for all that runs on it; see clock_copy in tools/mcs-faults.sh.
 set_clock() {
 	printf '%-8s' "$1" 1<>"$MCS_TEST_DIR/clock/now"
 	sleep 1
-	local off=$(($(live TIME | head -n 1) - EPOCHSECONDS - $1))
-	((off >= -2 && off <= 2))
+	is_off "$(live TIME | head -n 1)" "$1" && is_off "$(sql 'SELECT extract(epoch FROM now())::bigint')" "$1"
 }
 
+is_off() { local off=$(($1 - EPOCHSECONDS - $2)) && ((off >= -2 && off <= 2)); }
+
 fault_clock-forward() { set_clock 3600; }
-fault_clock-back() { set_clock 0; }
+fault_clock-back() { set_clock -3600; }

@@ -6,11 +6,14 @@
  *
  *   load HOST PORT LOG SECONDS CALLS_A_SECOND WATCHERS GRACE_SECONDS KEY…
  *
- * Lines of the log, fields separated by tabs; times in ms since the start, 0 for "no answer":
- *   post BEGAN TOOK STATUS KEY ID    get BEGAN TOOK STATUS ID    metrics BEGAN TOOK STATUS
- *   watch BEGAN TOOK VERDICT ID NEWS CUTS LONGEST_AWAY_MS
- * NEWS is SEQ:STATUS,… as received. VERDICT: ok; twice, missed, illegal, gone, refused (a 404), bad
- * (the protocol), unfinished (no end within the grace). Prints totals as a line of JSON.
+ * Lines of the log, fields separated by tabs; times in ms since the start, status 0 for "no
+ * answer": post BEGAN TOOK STATUS KEY ID    get BEGAN TOOK STATUS ID STATE    metrics BEGAN TOOK
+ * STATUS shake BEGAN TOOK STATUS          watch BEGAN TOOK VERDICT ID NEWS CUTS LONGEST_AWAY_MS
+ *   mark AT
+ * A post's ID is "?" when the answer says that it is not known whether there is a call. A shake is
+ * a WebSocket's handshake, a mark is made at SIGUSR1. NEWS is SEQ:STATUS,… as received. VERDICT:
+ * ok; twice, missed, illegal, gone, refused (a 404), bad (the protocol), unfinished (no end within
+ * the grace). Prints totals as a line of JSON.
  */
 
 #include <arpa/inet.h>
@@ -55,6 +58,7 @@ struct client {
   struct client **link;
   /* watchers only */
   bool busy, open;
+  int64_t try_us;     /* since when it connects; 0 when it does not */
   int64_t back_at_us; /* when away: the next try */
   int64_t away_us;    /* since when it is cut; 0 when it is not */
   int64_t longest_away_us;
@@ -99,6 +103,12 @@ static int64_t now_us(void) {
 
 static double since_start(int64_t us) {
   return (double)(us - load.start_us) / 1000.;
+}
+
+static volatile sig_atomic_t marks_wanted;
+
+static void on_mark(int signal) {
+  marks_wanted++;
 }
 
 /* --- sockets ---------------------------------------------------------------------------------- */
@@ -147,6 +157,14 @@ static void say_frame(struct client *c, int op, const char *payload, size_t len)
 
 /* --- watchers --------------------------------------------------------------------------------- */
 
+static void shake_end(struct client *c, int status, int64_t now) {
+  if (!c->try_us)
+    return;
+  fprintf(load.log, "shake\t%.1f\t%.1f\t%d\n", since_start(c->try_us),
+          (double)(now - c->try_us) / 1000., status);
+  c->try_us = 0;
+}
+
 static void watcher_away(struct client *c, int64_t now) {
   if (c->open) {
     load.open--;
@@ -156,6 +174,7 @@ static void watcher_away(struct client *c, int64_t now) {
     c->back_ms = BACK_MS;
   }
   c->open = false;
+  shake_end(c, 0, now);
   hang_up(c);
   c->back_at_us = now + c->back_ms * 1000;
   c->back_ms = c->back_ms * 2 < BACK_MOST_MS ? c->back_ms * 2 : BACK_MOST_MS;
@@ -181,6 +200,7 @@ static void watcher_end(struct client *c, int64_t now) {
   if (c->open)
     load.open--;
   c->open = false;
+  shake_end(c, 0, now);
   hang_up(c);
   fprintf(load.log, "watch\t%.1f\t%.1f\t%s\t%s\t%s\t%d\t%.1f\n", since_start(c->began_us),
           (double)(now - c->began_us) / 1000., c->verdict, c->id, c->news, c->cuts,
@@ -290,6 +310,7 @@ static bool take_handshake(struct client *c, int64_t now) {
   char *end = memmem(c->in, c->len, "\r\n\r\n", 4);
   if (!end)
     return true;
+  shake_end(c, strncmp(c->in, "HTTP/1.1 ", 9) == 0 ? atoi(c->in + 9) : 0, now);
   if (strncmp(c->in, "HTTP/1.1 101", 12) != 0) {
     total.refused_tries++;
     if (strncmp(c->in, "HTTP/1.1 404", 12) == 0) {
@@ -404,6 +425,13 @@ static void count_request(const struct client *c, int status, int64_t took_us) {
     total.slowest_us = took_us;
 }
 
+/* The state in a call's document; "-" when there is none. */
+static void print_state(const struct client *c) {
+  const char *at = memmem(c->in, c->len, "\"status\":\"", 10);
+  int len = at ? (int)strspn(at + 10, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
+  fprintf(load.log, "\t%s\t%.*s", c->id, len ? len : 1, len ? at + 10 : "-");
+}
+
 static void request_end(struct client *c, int64_t now) {
   static const char *const names[] = {"post", "get", "metrics"};
   int status = 0;
@@ -415,10 +443,11 @@ static void request_end(struct client *c, int64_t now) {
     on_created(c, now);
   fprintf(load.log, "%s\t%.1f\t%.1f\t%d", names[c->kind], since_start(c->began_us),
           (double)(now - c->began_us) / 1000., status);
+  bool unknown = memmem(c->in, c->len, "not known", 9);
   if (c->kind == KIND_POST)
-    fprintf(load.log, "\t%s\t%s", c->key, *c->id ? c->id : "-");
+    fprintf(load.log, "\t%s\t%s", c->key, *c->id ? c->id : unknown ? "?" : "-");
   else if (c->kind == KIND_GET)
-    fprintf(load.log, "\t%s", c->id);
+    print_state(c);
   putc('\n', load.log);
   count_request(c, status, now - c->began_us);
   hang_up(c);
@@ -466,7 +495,10 @@ static void look_after(int64_t now, bool creating) {
   }
   for (int i = 0; i < load.watcher_count; i++) {
     struct client *c = &load.watchers[i];
-    if (c->busy && c->fd < 0 && now >= c->back_at_us && !connect_client(c))
+    if (!c->busy || c->fd >= 0 || now < c->back_at_us)
+      continue;
+    c->try_us = now;
+    if (!connect_client(c))
       watcher_away(c, now);
   }
   if (creating) {
@@ -495,11 +527,14 @@ static void handle_events(void) {
 static void run(double seconds, double rate, double grace_s) {
   int64_t pace_us = (int64_t)(1e6 / rate), end_us = load.start_us + (int64_t)(seconds * 1e6);
   int64_t give_up_us = end_us + (int64_t)(grace_s * 1e6), next_us = load.start_us, now;
+  int marks = 0;
   while ((now = now_us()) < end_us || ((load.watching || load.requests) && now < give_up_us)) {
     while (next_us <= now && now < end_us) {
       make_requests(now);
       next_us += pace_us;
     }
+    for (; marks < marks_wanted; marks++)
+      fprintf(load.log, "mark\t%.1f\n", since_start(now_us()));
     look_after(now, now < end_us);
     handle_events();
   }
@@ -559,6 +594,8 @@ int main(int argc, char **argv) {
     load.idle = &load.watchers[i];
   }
   signal(SIGPIPE, SIG_IGN);
+  const struct sigaction mark = {.sa_handler = on_mark, .sa_flags = SA_RESTART};
+  sigaction(SIGUSR1, &mark, NULL);
   load.start_us = now_us();
   run(atof(argv[4]), atof(argv[5]), atof(argv[7]));
   print_totals(atof(argv[4]));
