@@ -1,6 +1,6 @@
-# Builds the four programs under build/<MODE>/. MODE is release (default), debug, asan, cover, faults
-# (with common/fault.h's points) or fuzz (clang, for the fuzz targets); objects of different modes
-# never mix. `make help` lists the targets; V=1 shows the commands.
+# Builds the four programs under build/<MODE>/. MODE is release (default), debug, asan, faults (with
+# common/fault.h's points) or fuzz (clang, for the fuzz targets); objects of different modes never mix.
+# `make help` lists the targets; V=1 shows the commands.
 
 MODE    ?= release
 CC      ?= cc

@@ -3,8 +3,8 @@
 # common/config.def, exported, MCS_VAR absolute.
 
 case $mode in
-	release | debug | asan | cover | faults) ;;
-	*) die "MCS_BUILD=$mode must be release, debug, asan, cover or faults" ;;
+	release | debug | asan | faults) ;;
+	*) die "MCS_BUILD=$mode must be release, debug, asan or faults" ;;
 esac
 programs=$here/build/$mode
 
