@@ -14,8 +14,9 @@
 void privileges_drop(void);
 
 /*
- * To be called before the first byte from outside is read: from then on the system calls that no
- * part of the service needs fail with EPERM. Where the kernel has no such filters, that is logged
- * and the program goes on without.
+ * To be called before the first byte from outside is read, when all files are open that are
+ * written: from then on the system calls that no part of the service needs fail with EPERM, and
+ * other processes of the same user cannot be looked into (EACCES). Where the kernel has no such
+ * filters, that is logged and the program goes on without.
  */
 void privileges_confine(void);

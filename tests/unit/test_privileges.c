@@ -99,6 +99,29 @@ static long try_no_family(void) {
 static long try_type_into_terminal(void) {
   return ioctl(STDOUT_FILENO, TIOCSTI, "x");
 }
+static long try_mkdir(void) {
+  return mkdir(other_path, 0700) == 0 ? rmdir(other_path) : -1;
+}
+static long try_rename(void) {
+  return rename(path, other_path) == 0 ? rename(other_path, path) : -1;
+}
+#ifndef __SANITIZE_ADDRESS__ /* it writes its reports */
+static long try_write(void) {
+  return open(path, O_WRONLY | O_CLOEXEC);
+}
+static long try_write_and_read(void) {
+  return syscall(SYS_open, path, O_RDWR | O_CLOEXEC, 0);
+}
+static long try_create(void) {
+  return open(other_path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+}
+static long try_truncate(void) {
+  return open(path, O_RDONLY | O_TRUNC | O_CLOEXEC);
+}
+static long try_creat(void) {
+  return creat(other_path, 0600);
+}
+#endif
 
 static const struct {
   const char *name;
@@ -127,6 +150,15 @@ static const struct {
     {"socket(AF_VSOCK)", try_vsock, false},
     {"socket(AF_UNSPEC)", try_no_family, false},
     {"ioctl(TIOCSTI)", try_type_into_terminal, false},
+    {"mkdir", try_mkdir, true},
+    {"rename", try_rename, true},
+#ifndef __SANITIZE_ADDRESS__
+    {"opening to write", try_write, true},
+    {"opening to read and write", try_write_and_read, true},
+    {"creating", try_create, true},
+    {"truncating", try_truncate, true},
+    {"creat", try_creat, true},
+#endif
 };
 
 /* What an attempt comes to in a process of its own: 0, or its errno. */
@@ -158,20 +190,57 @@ static void test_confined(void) {
   CHECK_INT(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
 }
 
-/* The C library takes the hint that there is no clone3. */
-static void test_clone3_is_absent(void) {
+/* The C library takes the hint that there are no clone3 and no openat2. */
+static void test_what_is_absent(void) {
   CHECK(syscall(SYS_clone3, NULL, 0) < 0 && errno == ENOSYS);
+  CHECK(syscall(SYS_openat2, AT_FDCWD, path, NULL, 0) < 0 && errno == ENOSYS);
 }
+
+/* A process of the same user that is not confined, and lets its user look into it. */
+static pid_t neighbour;
+
+static long look_into_neighbour(const char *file) {
+  char name[64];
+  snprintf(name, sizeof(name), "/proc/%d/%s", (int)neighbour, file);
+  return open(name, O_RDONLY | O_CLOEXEC);
+}
+static long try_its_memory(void) {
+  return look_into_neighbour("mem");
+}
+static long try_its_environment(void) {
+  return look_into_neighbour("environ");
+}
+
+static bool has_landlock(void) {
+  return syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* asks for the version */) > 0;
+}
+
+static void test_neighbours(void) {
+  if (!has_landlock()) {
+    puts("# this kernel has no Landlock");
+    return;
+  }
+  CHECK_INT(outcome_of(try_its_memory), EACCES);
+  if (geteuid() != 0) /* whose CAP_PERFMON the kernel asks for first */
+    CHECK_INT(outcome_of(try_its_environment), EACCES);
+}
+
+static void test_neighbours_unconfined(void) {
+  CHECK_INT(outcome_of(try_its_memory), 0);
+  CHECK_INT(outcome_of(try_its_environment), 0);
+}
+
+/* What was open is written; others are read. */
+static int open_before;
 
 static void test_files_go_on(void) {
   char text[4] = "";
-  int fd = open(other_path, O_RDWR | O_CREAT | O_EXCL, 0600);
+  CHECK_INT(write(open_before, "abc", 3), 3);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
   CHECK(fd >= 0);
-  CHECK_INT(write(fd, "abc", 3), 3);
   CHECK_INT(pread(fd, text, 3, 0), 3);
   CHECK_STR(text, "abc");
   close(fd);
-  CHECK_INT(rename(other_path, path), 0);
   void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(page != MAP_FAILED);
   munmap(page, 4096);
@@ -197,12 +266,17 @@ static void test_sockets_go_on(void) {
 }
 
 int main(void) {
-  int fd = mkstemp(path);
-  if (fd < 0)
+  open_before = mkstemp(path);
+  if (open_before < 0)
     return 1;
-  close(fd);
   snprintf(other_path, sizeof(other_path), "%s.other", path);
+  if ((neighbour = fork()) == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pause();
+    _exit(0);
+  }
   RUN(test_unconfined);
+  RUN(test_neighbours_unconfined);
   struct timespec begin, end;
   clock_gettime(CLOCK_MONOTONIC, &begin);
   privileges_confine();
@@ -210,9 +284,12 @@ int main(void) {
   printf("# the filter took %lld us\n",
          (end.tv_sec - begin.tv_sec) * 1000000LL + (end.tv_nsec - begin.tv_nsec) / 1000);
   RUN(test_confined);
-  RUN(test_clone3_is_absent);
+  RUN(test_what_is_absent);
+  RUN(test_neighbours);
   RUN(test_files_go_on);
   RUN(test_sockets_go_on);
+  kill(neighbour, SIGKILL);
+  waitpid(neighbour, NULL, 0);
   unlink(path);
   return test_done();
 }
