@@ -23,6 +23,7 @@ cmd_run() {
 		MCS_RUN_BEGAN=$begin exec "$programs/mcs-admin" listen "$here/mcs" run
 	fi
 	unset MCS_RUN_BEGAN
+	trap '' USR1 # ./mcs restart may ask before we can
 	exec {web_fd}<&0 </dev/null
 	load_config
 	choose_user
@@ -130,13 +131,13 @@ take_folder() {
 		die "MCS_VAR=$MCS_VAR holds other things: name an empty or a new folder"
 	exec {lock_fd}>>"$MCS_VAR/lock" || die "cannot write to $MCS_VAR"
 	flock -w 0.3 "$lock_fd" || die "already running in $MCS_VAR$(running_pid ' as process ')"
+	echo $$ 2>/dev/null >"$MCS_VAR/mcs.pid" || die "cannot write to $MCS_VAR" # at once: nobody may take the old one for ours
 	if ((EUID == 0)); then
 		umask 027
 		chgrp "$service_user" "$MCS_VAR" && chmod 710 "$MCS_VAR" || die "cannot prepare $MCS_VAR"
 	else
 		chmod 700 "$MCS_VAR"
 	fi
-	echo $$ 2>/dev/null >"$MCS_VAR/mcs.pid" || die "cannot write to $MCS_VAR"
 	private_folder "$run_folder"
 	readable_folder "$MCS_VAR/bin"
 	readable_folder "$MCS_VAR/etc"

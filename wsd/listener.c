@@ -139,14 +139,17 @@ static int listen_unix(const char *path, struct stat *made) {
     return complain(path, "socket", strerror(errno));
   const char *failed = NULL;
   unlink(address.sun_path);
+  mode_t mask =
+      umask(0117); /* and no chmod(): started by root, who knows what has that name then */
   if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
     failed = "bind";
-  else if (chmod(address.sun_path, 0660) != 0 || lstat(address.sun_path, made) != 0)
-    failed = "mode";
+  else if (lstat(address.sun_path, made) != 0)
+    failed = "stat";
   else if (listen(fd, LISTEN_BACKLOG) != 0)
     failed = "listen";
   else if (rename(address.sun_path, path) != 0)
     failed = "rename";
+  umask(mask);
   if (!failed)
     return fd;
   complain(path, failed, strerror(errno));
