@@ -149,7 +149,7 @@ bool call_unpack(const char *line, size_t len, struct call *call) {
   if (end > line && end[-1] == ' ')
     return false;
   if (!next_field(&at, end, id, sizeof(id)) || !id_parse(id, call->id) ||
-      !next_int(&at, end, 1, &call->seq))
+      !next_int(&at, end, 1, &call->seq) || call->seq > CALL_SEQ_MAX)
     return false;
   int states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
   if (!next_list(&at, end, call->entered_ms, states) ||

@@ -15,6 +15,9 @@
 
 enum { CALL_NUMBER_SIZE = 17, CALL_KEY_SIZE = 101, CALL_URL_SIZE = 256 };
 
+/* No call has more news than that; who reads a larger `seq` reads nonsense. */
+enum { CALL_SEQ_MAX = 1000000 };
+
 enum upload_status {
   UPLOAD_WAITING,   /* the call is not over yet */
   UPLOAD_PENDING,   /* being uploaded, or waiting for its next attempt */

@@ -102,7 +102,7 @@ bool record_read(const PGresult *r, int row, struct call *call) {
   copy_id(call->id, r, row);
   call->seq = pg_i32(r, row, COL_SEQ);
   int states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
-  if (call->seq < 1 ||
+  if (call->seq < 1 || call->seq > CALL_SEQ_MAX ||
       !lifecycle_outcome_parse(PQgetvalue(r, row, COL_OUTCOME), &call->script.outcome) ||
       !call_upload_parse(PQgetvalue(r, row, COL_UPLOAD_STATUS), &call->upload) ||
       pg_i32_array(r, row, COL_STAGE_MS, call->script.stage_ms, LIFECYCLE_STAGES) !=

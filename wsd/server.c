@@ -38,6 +38,10 @@ static void drop_all(struct server *server) {
       conn_drop(conn_of(entry), "stop");
 }
 
+/* An event can be lost for good: whoever committed a call's last news may lose Redis before it
+ * tells anybody, and a rebuild brings back only what is open. */
+enum { RECHECK_TICKS = 30 };
+
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events) {
   struct server *server = timer->data;
   if (server->stopping) {
@@ -45,6 +49,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events) {
     drop_all(server);
     return;
   }
+  if (++server->ticks % RECHECK_TICKS == 0)
+    hub_recheck(server->hub);
   int64_t now = clock_monotonic_ms();
   struct roster_entry *entry;
   for (int queue = 0; queue < ROSTER__MAX; queue++)

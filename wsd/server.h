@@ -20,6 +20,7 @@ struct server {
   long connections_max; /* whoever comes above that is answered 503 */
   struct conn *dead;    /* closed, and freed before the loop waits again */
   bool stopping;
+  unsigned ticks;
   ev_timer tick; /* once a second: time-outs and pings; while stopping: the end of patience */
   ev_prepare reap;
 };

@@ -120,7 +120,7 @@ static void test_round_trip(void) {
 static void test_round_trip_of_extremes(void) {
   cleanup_buf struct buf line = {0};
   struct call call = sample(7, OUTCOME_UNANSWERED), got;
-  call.seq = INT32_MAX;
+  call.seq = CALL_SEQ_MAX;
   call.updated_ms = call.upload_job = INT64_MAX;
   call.upload_attempts = call.script.upload_failures = INT32_MAX;
   for (int i = 0; i < LIFECYCLE_STATES; i++) {
@@ -278,6 +278,10 @@ static void test_malformed_lines(void) {
   buf_printf(&bad, " %s", buf_text(&line));
   CHECK(!unpack(bad.data, bad.len, &got));
   CHECK(!unpack("\n{}", 3, &got));
+  static const char most[] = ID " 1000000 1,2,3,4 5 ANSWERED 1,2,3,4 0 COMPLETED 0 1 1 2 key url",
+                    more[] = ID " 1000001 1,2,3,4 5 ANSWERED 1,2,3,4 0 COMPLETED 0 1 1 2 key url";
+  CHECK(unpack(most, strlen(most), &got));
+  CHECK(!unpack(more, strlen(more), &got));
   CHECK(!unpack("", 0, &got));
 }
 
