@@ -331,15 +331,15 @@ void live_requeue_queue(struct redis *redis, const char *done, const struct job 
   queue(redis, "requeue", 2, &a);
 }
 
-void live_drop_queue(struct redis *redis, const struct job *job, const struct call *call) {
+void live_drop_queue(struct redis *redis, const struct job *job, const char *api_key) {
   char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE];
   keys_call(job->id, record);
-  if (call)
-    keys_slots(call->api_key, slots);
+  if (api_key)
+    keys_slots(api_key, slots);
   keys_due(keys_shard(job->id), due);
   struct args a = {0};
   add_text(&a, record);
-  add_text(&a, call ? slots : record);
+  add_text(&a, api_key ? slots : record);
   add_text(&a, due);
   add_text(&a, job->id);
   add_text(&a, job->text);
@@ -419,10 +419,13 @@ bool live_rebuild_begin(struct redis *redis, const char *token) {
   char key[KEYS_SIZE];
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
     keys_rebuild(shard, key);
-    const char *const argv[] = {"SET", key, token, "EX", "120"};
-    redis_queue(redis, ARRAY_LEN(argv), argv, NULL);
+    const char *const set[] = {"SET", key, token, "EX", "120"};
+    redis_queue(redis, ARRAY_LEN(set), set, NULL);
+    keys_whole(shard, key); /* before anything else goes: nobody may count by half a picture */
+    const char *const del[] = {"DEL", key};
+    redis_queue(redis, ARRAY_LEN(del), del, NULL);
   }
-  return live_drain(redis, KEYS_SHARDS) && wipe(redis);
+  return live_drain(redis, 2 * KEYS_SHARDS) && wipe(redis);
 }
 
 bool live_rebuild_end(struct redis *redis, const char *token, int64_t epoch) {

@@ -65,11 +65,13 @@ int main(int argc, char **argv) {
       .config = &config,
       .pg = pg_new(&config, "mcs-worker", statements, true),
       .redis = redis_new(&config),
+      .ring = keyring_new(config.api_keys),
       .stripe = record_stripe(),
   };
   log_info("worker.start", "version=%s time_scale=%g", MCS_VERSION, config.time_scale);
   poll_run(&w);
   log_info("worker.stop", "msg=\"told to stop\"");
+  keyring_free(w.ring);
   redis_free(w.redis);
   pg_free(w.pg);
   config_done(&config);

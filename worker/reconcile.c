@@ -15,6 +15,7 @@
 #include "worker/worker.h"
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "common/record.h"
 
@@ -68,7 +69,14 @@ long reconcile_restore(struct worker *w, const char *overdue_ms) {
   }
 }
 
+/* Another worker may have been faster, between our claim and our lock. */
+static bool is_whole(struct worker *w) {
+  bool down;
+  return live_is_whole(w->redis, &down);
+}
+
 static bool rebuild(struct worker *w) {
+  log_warn("picture.lost", "msg=\"rebuilding what is live from the record\"");
   char token[24];
   int64_t epoch, began_ms = clock_monotonic_ms();
   snprintf(token, sizeof(token), "%08x%08x", arc4random(), arc4random());
@@ -89,10 +97,11 @@ static bool rebuild(struct worker *w) {
 bool reconcile_run(struct worker *w) {
   cleanup_pgresult PGresult *locked = NULL;
   cleanup_pgresult PGresult *unlocked = NULL;
+  FAULT_POINT("worker.unlocked");
   if (!exec_simple(w, "rebuild_lock", &locked) || !pg_bool(locked, 0, 0))
     return false;
-  log_warn("picture.lost", "msg=\"rebuilding what is live from the record\"");
-  bool done = rebuild(w);
+  FAULT_POINT("worker.locked");
+  bool done = is_whole(w) || rebuild(w);
   if (!done || !exec_simple(w, "rebuild_unlock", &unlocked))
     pg_disconnect(w->pg); /* gives the lock back, whatever state it is in */
   if (!done)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/config.h"
+#include "common/keyring.h"
 #include "common/live.h"
 #include "common/pg.h"
 #include "common/redis.h"
@@ -15,6 +16,7 @@ struct worker {
   const struct config *config;
   struct pg *pg;
   struct redis *redis;
+  struct keyring *ring;
   int stripe; /* of the metrics table */
   int queued; /* commands in the pipeline */
 };

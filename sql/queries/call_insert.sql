@@ -3,7 +3,9 @@
 --   $8 stage_ms int[]  $9 upload_failures  $10 epoch of the admission  $11 metrics stripe
 -- One row: stored (bool: by this statement or before it, whoever did it). A conflict that this
 -- statement's snapshot cannot see yet shows as: the epoch is right, and yet nothing was inserted.
-WITH stored AS (
+WITH barrier AS (
+  UPDATE picture SET epoch = epoch WHERE false -- its lock, taken before the snapshot: see picture_begin()
+), stored AS (
   INSERT INTO calls (id, from_number, to_number, status, metadata, api_key, created_at, updated_at,
                      entered_at, outcome, stage_ms, upload_failures)
   SELECT $1::uuid, $2, $3, 'QUEUED', $4::jsonb, $5,
