@@ -15,6 +15,10 @@ setup_file() {
 			'{3600000, 1, 1, 1}')"
 	watch "$idle_call" --pings --timeout 300 >"$BATS_FILE_TMPDIR/idle" 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/idle.pid"
+	# It moves on, and nobody tells: wsd looks again every 30 s.
+	wait_until 5 grep -q '"seq":1' "$BATS_FILE_TMPDIR/idle"
+	sql "UPDATE calls SET status = 'RINGING', seq = 2, entered_at = entered_at || now(), updated_at = now(),
+			stage_ms = '{1, 3600000, 1, 1}' WHERE id = '$idle_call'"
 	# One whose job is gone, which only the worker's audit can find: it comes every 20 s. The last
 	# byte of an id is hashed from the API key.
 	fresh_key && create_call
@@ -141,6 +145,75 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 	(($(live PTTL "$key") > 0))
 	same "$(live ZSCORE "${told[5]}" "$call_id advance 2")" ''
 }
+
+# Sets `id` and its `shard`. The last byte of an id is hashed from the API key, so a made-up id takes it
+# from a call that exists.
+make_up_id() {
+	create_call
+	wait_until 10 has_recording
+	id=019a0000-0000-7000-8000-00000${1}${call_id: -2}
+	shard=$(live_key call "$call_id")
+	shard=${shard%%call:*}
+}
+
+@test "a slot whose call was never stored is free again, also when its live record is gone" {
+	local id shard
+	use fast
+	fresh_key
+	make_up_id 51071
+	live ZADD "${shard}slots:$KEY" 9999999999999999 "$id"
+	live ZADD "${shard}due" 0 "$id advance 1"
+	wait_until 5 no_slots "$KEY"
+	same "$(live ZSCORE "${shard}due" "$id advance 1")" ''
+}
+
+@test "a rebuild waits for the inserts that are under way, and later ones of the old epoch are refused" {
+	local id shard epoch values begin took
+	use fast
+	fresh_key
+	make_up_id ba221
+	epoch=$(sql 'SELECT epoch FROM picture')
+	values="'+1', '+2', '{}', '$KEY', $(now_us) / 1000, 'ANSWERED', '{1, 1, 1, 1}', 0, $epoch, 1"
+	sql "PREPARE insert_call AS $(<"$MCS_ROOT/sql/queries/call_insert.sql");
+		BEGIN; EXECUTE insert_call ('$id', $values); SELECT pg_sleep(1); COMMIT" >/dev/null &
+	sleep 0.3
+	begin=$(now_us)
+	sql 'SELECT picture_begin()'
+	took=$(($(now_us) - begin))
+	echo "it waited for $took µs"
+	((took > 400000))
+	wait $!
+	same "$(sql "SELECT count(*) FROM calls WHERE id = '$id'")" 1
+	same "$(sql "PREPARE insert_call AS $(<"$MCS_ROOT/sql/queries/call_insert.sql");
+		EXECUTE insert_call ('${id/ba221/ba222}', $values)")" f
+	# What was begun by hand here is noticed, and put right.
+	wait_until 15 admitted_again
+	call_id=$id
+	wait_until 15 has_recording
+}
+
+@test "an upload that is started once more while it runs ends when it was to end" {
+	local id shard due
+	use fast
+	fresh_key
+	make_up_id 10ad1
+	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
+			entered_at, outcome, stage_ms, upload_status, upload_job)
+		VALUES ('$id', '1', '2', 'COMPLETED', '$KEY', now(), now(), 4, ARRAY[now(), now(), now(), now()],
+			'ANSWERED', '{1, 1, 1, 60000}', 'PENDING', 4711)"
+	live ZADD "${shard}due" 0 "$id upload 0 60000 4711"
+	wait_until 5 is_waiting "${shard}due" "$id finish 0 60000 4711"
+	due=$(live ZSCORE "${shard}due" "$id finish 0 60000 4711")
+	sleep 0.2
+	live ZADD "${shard}due" 0 "$id upload 0 60000 4711"
+	wait_until 5 is_not_waiting "${shard}due" "$id upload 0 60000 4711"
+	same "$(live ZSCORE "${shard}due" "$id finish 0 60000 4711")" "$due"
+	live ZREM "${shard}due" "$id finish 0 60000 4711"
+	sql "DELETE FROM calls WHERE id = '$id'"
+}
+
+is_waiting() { [[ $(live ZSCORE "$1" "$2") ]]; }
+is_not_waiting() { ! is_waiting "$@"; }
 
 # --- nobody waits for what hangs ------------------------------------------------------------------
 
@@ -393,9 +466,10 @@ has_answer() {
 	live CONFIG SET maxmemory-policy noeviction
 }
 
-@test "a WebSocket that is silent is pinged before any web server would close it" {
+@test "a WebSocket that is silent is pinged before any web server would close it, and told what it missed" {
 	wait_until 40 grep -q '^! ping' "$BATS_FILE_TMPDIR/idle"
-	same "$(sed '/^! ping/d' "$BATS_FILE_TMPDIR/idle" | wc -l)" 2
+	wait_until 40 grep -q '"seq":2' "$BATS_FILE_TMPDIR/idle"
+	same "$(sed '/^! ping/d' "$BATS_FILE_TMPDIR/idle" | wc -l)" 3
 	kill -0 "$(<"$BATS_FILE_TMPDIR/idle.pid")"
 }
 

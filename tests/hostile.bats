@@ -14,12 +14,17 @@ setup_file() {
 			entered_at, outcome, stage_ms)
 		VALUES ('$still_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
 			'{3600000, 1, 1, 1}')"
-	# Those who are to be dropped after 10 s come first and are looked at in two cases.
-	local kind wsraw=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wsraw
-	for kind in silent half; do
-		"$wsraw" crowd $kind 300 13 "unix:$MCS_VAR/run/wsd.sock:/" >"$BATS_FILE_TMPDIR/$kind" 3>&- 4>&- &
-		wait_until 20 grep -q ready "$BATS_FILE_TMPDIR/$kind"
-	done
+	# Those who are to be dropped, after 10 s or after the second ping, come first.
+	start_crowd half 300 13
+	start_crowd silent 300 13
+	start_crowd deaf 20 60
+	start_crowd idle 20 60
+}
+
+start_crowd() {
+	"$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wsraw" crowd "$@" \
+		"unix:$MCS_VAR/run/wsd.sock:/ws?call_id=$still_call" >"$BATS_FILE_TMPDIR/$1" 3>&- 4>&- &
+	wait_until 20 grep -q ready "$BATS_FILE_TMPDIR/$1"
 }
 
 setup() {
@@ -361,6 +366,15 @@ no_more_than() { (($("$2") <= $1)); }
 	((SECONDS - begin < 46))
 	create_call
 	for crowd in "${crowds[@]}"; do kill "$crowd"; done
+}
+
+@test "who never reads, or answers no ping, was dropped when the next ping was due" {
+	local kind
+	for kind in deaf idle; do
+		wait_until 60 grep -q open= "$BATS_FILE_TMPDIR/$kind"
+		figure "$kind: $(tail -n 1 "$BATS_FILE_TMPDIR/$kind")"
+		match "$(tail -n 1 "$BATS_FILE_TMPDIR/$kind")" '^open=0 gone=20 first_s=(49|50|51)\.[0-9] last_s=5[01]\.[0-9]'
+	done
 }
 
 # --- requests -------------------------------------------------------------------------------------

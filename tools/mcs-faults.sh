@@ -111,8 +111,24 @@ end_fault_copy() {
 	mkdir -p "$MCS_TEST_DIR/failed" && mv "$folder/$1" "$MCS_TEST_DIR/failed/$1.$failed"
 }
 
+# A row for docs/reliability.md: what happened, what clients saw, and the mutants that this case fails.
+table_row() {
+	local mutants late
+	late=$(sed -n 's/.*(at most \([0-9]* ms\) late.*/\1/p' "$4.out")
+	# shellcheck disable=SC2016
+	mutants=$(grep -lE "^fault (.* )?$1( |$)" "$here"/tests/mutants/*.patch | sed 's|.*/||; s|\.patch$|`|; s|^|`|' | paste -sd ' ')
+	jq -r --arg what "$2" --arg wrong "${3:-kept}" --arg mutants "$mutants" --arg late "${late:-–}" '"| " + ([$what,
+		.created, .unavailable, (.other + .no_answer), "\(.slowest_ms) ms", $late, .cuts, "\(.longest_away_ms) ms",
+		$wrong, $mutants] | map(tostring) | join(" | ")) + " |"' "$4.json"
+}
+
+table_head() {
+	echo '| fault, under load | created | 503 | in hand | slowest answer | calls late by | watchers cut | away at most | promises | fails with |'
+	echo '|---|---|---|---|---|---|---|---|---|---|'
+}
+
 run_case() {
-	local name=$1 copy=$2 seconds=$3 options=$4 file begin=$EPOCHREALTIME wrong='' took
+	local name=$1 copy=$2 seconds=$3 options=$4 what=$5 file begin=$EPOCHREALTIME wrong='' took
 	if ! use_fault_copy "$copy" >"$MCS_TEST_DIR/$copy.start" 2>&1; then
 		cat "$MCS_TEST_DIR/$copy.start"
 		count_line "not ok - $name (its copy did not start)"
@@ -131,6 +147,7 @@ run_case() {
 	account "$file.log" $options >>"$file.out" 2>&1 || wrong+=' account'
 	took=$(((${EPOCHREALTIME//[.,]/} - ${begin//[.,]/}) / 1000000))
 	jq -r '"#   created \(.created) (\(.created_a_second)/s), 429 \(.limited), 503 \(.unavailable), other \(.other), none \(.no_answer), slowest \(.slowest_ms) ms; sockets \(.sockets_mean), cuts \(.cuts), away at most \(.longest_away_ms) ms, watched \(.watched), wrong \(.wrong)"' "$file.json"
+	table_row "$name" "$what" "$wrong" "$file" >>"$here/build/faults.md"
 	if [[ $wrong ]]; then
 		sed -n '/^  ok/!s/^/#   /p' "$file.out" | cut -c 1-1500
 		count_line "not ok - $name:$wrong ($took s)"
@@ -141,14 +158,15 @@ run_case() {
 }
 
 test_faults() {
-	local line name copy seconds options wanted=" $* " begin=$SECONDS
+	local line name copy seconds options what wanted=" $* " begin=$SECONDS
 	prepare_faults
+	table_head >"$here/build/faults.md"
 	for line in "${case_table[@]}"; do
-		IFS='|' read -r name copy seconds options <<<"$line"
+		IFS='|' read -r name copy seconds options what <<<"$line"
 		((seconds)) && [[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
-		run_case "$name" "$copy" "$seconds" "$options"
+		run_case "$name" "$copy" "$seconds" "$options" "$what"
 	done
-	echo "# the fault suite took $((SECONDS - begin)) s"
+	echo "# the fault suite took $((SECONDS - begin)) s; its table is build/faults.md"
 	echo "$passed passed, $failed failed"
 	((failed == 0 && passed > 0))
 }

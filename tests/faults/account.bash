@@ -6,7 +6,8 @@
 #   account LOG [OPTION=VALUE…]      prints "  ok PROMISE" or "  not ok PROMISE: DETAIL", a line each;
 #                                    status 0 when all was kept. Options: cps= concurrent= (the limits),
 #                                    wall=0 (the clock was set), also=0,500 in_hand=4 (what requests
-#                                    in hand at a mark may be answered with, and how many of them)
+#                                    in hand at a mark may be answered with, and how many of them),
+#                                    late=4000 (ms that a call may move on later than its script says)
 
 jobs_left() {
 	live EVAL 'local n = 0
@@ -44,7 +45,7 @@ account_tables() {
 
 account_line() {
 	if [[ $1 == 0 ]]; then
-		echo "  ok $2"
+		echo "  ok $2${3:+ ($3)}"
 		return 0
 	fi
 	echo "  not ok $2: $1${3:+ (${3:0:600})}"
@@ -52,12 +53,12 @@ account_line() {
 }
 
 account() {
-	local log=$1 bad=0 line left cps=12 concurrent=12 wall=1 also='' in_hand=0
+	local log=$1 bad=0 line left cps=12 concurrent=12 wall=1 late=4000 also='' in_hand=0
 	shift
 	(($# == 0)) || local "$@"
 	line=$( (account_tables "$log" && cat "$MCS_ROOT/tests/faults/account.sql") |
 		"$psql_client" -qAtX -v ON_ERROR_STOP=1 -h "$MCS_VAR/run" -U mcs -d mock_communications \
-			-v cps="$cps" -v concurrent="$concurrent" -v wall="$wall" -v also="{$also}" \
+			-v cps="$cps" -v concurrent="$concurrent" -v wall="$wall" -v late="$late" -v also="{$also}" \
 			-v in_hand="$in_hand" 2>&1) || bad=1
 	while IFS='|' read -r number promise detail; do
 		account_line "$number" "$promise" "$detail" || bad=1

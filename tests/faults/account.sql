@@ -1,5 +1,6 @@
 -- Holds what the clients of tests/tools/load.c noted against the record: a line a promise,
 -- "violations|promise|detail". Temporary tables posts, gets, reads, shakes, watches and marks hold the log.
+--   :late  how many ms later than its script says a call may move on
 --   :cps, :concurrent  the limits   :wall  1 when the wall clock was not tampered with
 --   :also  statuses that requests in hand at a mark (a kill) may get, as {…}  :in_hand  how many of them
 CREATE TEMP TABLE mine AS
@@ -32,6 +33,13 @@ SELECT count(*), 'every state lasted as long as the call''s script says',
    AND (entered_at[2] - entered_at[1] < (stage_ms[1] - 2) * interval '1 ms'
         OR entered_at[3] - entered_at[2] < (stage_ms[2] - 2) * interval '1 ms'
         OR entered_at[4] - entered_at[3] < (stage_ms[3] - 2) * interval '1 ms');
+
+SELECT count(*) FILTER (WHERE late > :late), 'every call moved on in time',
+       format('at most %s ms late, %s were allowed', greatest(0, max(late))::int, :late)
+  FROM mine, LATERAL (SELECT greatest(extract(epoch FROM entered_at[2] - entered_at[1]) * 1000 - stage_ms[1],
+                                      extract(epoch FROM entered_at[3] - entered_at[2]) * 1000 - stage_ms[2],
+                                      extract(epoch FROM entered_at[4] - entered_at[3]) * 1000 - stage_ms[3]) AS late) AS l
+ WHERE :wall = 1;
 
 SELECT count(*), 'every row has its recording or stands in the failed list', string_agg(id::text, ' ')
   FROM calls

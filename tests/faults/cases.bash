@@ -2,36 +2,40 @@
 # The faults, a function each: fault_NAME runs while the load of tests/tools/load.c is on, against the
 # copy in use, and returns when the fault is over. It fails when the fault did not take place.
 #
-# case_table: name, copy, seconds of load (0: only in a soak), what account (account.bash) is to know:
-# `also` and `in_hand` are the answers (0: none) that requests in the hands of what was killed may get.
+# case_table: name, copy, seconds of load (0: only in a soak), what account (account.bash) is to know,
+# what happens. `also` and `in_hand` are the answers (0: none) that requests in the hands of what was
+# killed may get.
 case_table=(
-	'responder-killed|main|6|also=500 in_hand=4'
-	'pool-killed|main|6|'
-	'web-server-killed|main|6|also=0,500,502 in_hand=20'
-	'worker-killed|main|0|'
-	'worker-stopped|main|0|'
-	'worker-killed-alone|points|8|'
-	'worker-killed-among-others|points|12|'
-	'wsd-killed|main|6|also=0,500,502 in_hand=20'
-	'wsd-without-descriptors|main|12|also=0,500,502 in_hand=20'
-	'redis-flushed|main|6|'
-	'redis-flushed-again-while-rebuilding|main|8|'
-	'redis-killed|main|7|'
-	'redis-restored-from-a-snapshot|main|8|'
-	'redis-stopped|main|14|'
-	'redis-connections-cut|main|5|'
-	'postgres-shut-down|main|8|'
-	'postgres-stopped|main|15|'
-	'postgres-connections-cut|main|5|'
-	'postgres-deadlock|main|7|'
-	'worker-dies-after-commit|points|9|'
-	'worker-stopped-after-commit|points|12|'
-	'worker-stopped-after-claim|points|12|'
-	'responder-dies-after-admission|points|7|also=500 in_hand=1'
-	'responder-stopped-over-a-rebuild|points|7|'
-	'disk-full|disk|13|'
-	'clock-forward|clock|7|wall=0'
-	'clock-back|clock|7|wall=0'
+	'responder-killed|main|6|also=500 in_hand=4|all responders killed, two at a time'
+	'pool-killed|main|6||the pool'\''s parent killed'
+	'web-server-killed|main|6|also=0,500,502 in_hand=20|lighttpd killed'
+	'worker-killed|main|0||the only worker killed at any moment'
+	'worker-stopped|main|0||a worker stopped for 7 s at any moment'
+	'worker-killed-alone|points|8|late=9000|the only worker killed with jobs in hand'
+	'worker-killed-among-others|points|12|late=9000|one of two workers killed with jobs in hand'
+	'wsd-killed|main|6|also=0,500,502 in_hand=20|wsd killed'
+	'wsd-without-descriptors|main|12|also=0,500,502 in_hand=20|wsd without descriptors for 7 s'
+	'redis-flushed|main|6||Redis: FLUSHALL'
+	'redis-flushed-again-while-rebuilding|main|8|late=6000|Redis: FLUSHALL three times, also during the rebuild'
+	'redis-flushed-during-a-vacuum|main|9||Redis: FLUSHALL while a VACUUM of calls holds its lock'
+	'redis-killed|main|7||Redis killed, restarted empty'
+	'redis-restored-from-a-snapshot|main|8||Redis killed, back with what it held 2 s earlier'
+	'redis-stopped|main|14|late=14000|Redis stopped for 10 s'
+	'redis-connections-cut|main|5||Redis: all connections cut, three times'
+	'postgres-shut-down|main|8||PostgreSQL: immediate shutdown'
+	'postgres-stopped|main|15|late=14000|PostgreSQL stopped for 10 s'
+	'postgres-connections-cut|main|5||PostgreSQL: all connections terminated, three times'
+	'postgres-deadlock|main|7|late=6000|PostgreSQL: a deadlock provoked'
+	'worker-dies-after-commit|points|9|late=9000|the only worker killed between its commit and its Redis writes'
+	'worker-stopped-after-commit|points|12|late=9000|a worker stopped there past its lease, then continued'
+	'worker-stopped-after-claim|points|12|late=9000|a worker stopped between claim and commit past its lease, then continued'
+	'worker-late-for-a-rebuild|points|7||a worker stopped before it rebuilds Redis, while another one does'
+	'worker-stopped-in-a-rebuild|points|16|late=15000|a worker stopped while it rebuilds Redis'
+	'responder-dies-after-admission|points|7|also=500 in_hand=1|a responder killed between admission and insert'
+	'responder-stopped-over-a-rebuild|points|7||a responder stopped there while Redis is lost and rebuilt'
+	'disk-full|disk|13|late=9000|the disk full for PostgreSQL for 3 s'
+	'clock-forward|clock|7|wall=0|the host'\''s clock an hour forward'
+	'clock-back|clock|7|wall=0|the host'\''s clock an hour back'
 )
 
 # --- tools ----------------------------------------------------------------------------------------
@@ -149,6 +153,17 @@ fault_redis-flushed-again-while-rebuilding() {
 	wait_until 5 rebuild_runs && live FLUSHALL && sleep 0.7 && live FLUSHALL
 }
 
+# What a long VACUUM holds, for 5 s.
+fault_redis-flushed-during-a-vacuum() {
+	admin_sql 'BEGIN; LOCK TABLE calls IN SHARE UPDATE EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT' >/dev/null &
+	local vacuum=$!
+	sleep 0.3
+	live FLUSHALL
+	wait_until 3 is_ready
+	local rebuilt=$?
+	wait "$vacuum" && return "$rebuilt"
+}
+
 rebuild_runs() { [[ $(live EXISTS 'mcs:{0}:rebuild') == 1 ]]; }
 
 fault_redis-killed() { kill_part redis; }
@@ -249,6 +264,34 @@ nothing_overdue() {
 
 fault_worker-stopped-after-commit() { stop_at_point worker.committed; }
 fault_worker-stopped-after-claim() { stop_at_point worker.claimed; }
+
+# It holds no lock yet: another one rebuilds, and what that has made must not be taken for lost.
+fault_worker-late-for-a-rebuild() {
+	local since
+	since=$(log_length worker)
+	start_other_worker
+	arm worker.unlocked stop
+	live FLUSHALL
+	wait_until 5 went_off worker.unlocked && wait_until 5 is_ready
+	local rebuilt=$?
+	kill -s CONT "$(part_pid worker)" "$other_worker"
+	sleep 1
+	stop_other_worker
+	((rebuilt == 0)) && [[ $(tail -c "+$((since + 1))" "$MCS_VAR/log/worker.log" | grep -c picture.lost) == 1 ]]
+}
+
+# It holds the lock, which PostgreSQL takes from it after 10 s.
+fault_worker-stopped-in-a-rebuild() {
+	start_other_worker
+	arm worker.locked stop
+	live FLUSHALL
+	wait_until 5 went_off worker.locked && wait_until 13 is_ready
+	local rebuilt=$?
+	kill -s CONT "$(part_pid worker)" "$other_worker"
+	sleep 1
+	stop_other_worker
+	return "$rebuilt"
+}
 
 # The call that was admitted but not inserted is inserted by its first job.
 fault_responder-dies-after-admission() {
