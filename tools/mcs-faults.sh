@@ -182,6 +182,7 @@ test_mutants() {
 	command -v patch >/dev/null || need_packages patch
 	rm -rf "$tree" && mkdir -p "$tree" || exit
 	tar -C "$here" --exclude=./build --exclude=./.git --exclude=./var -cf - . | tar -C "$tree" -xf - || exit
+	printf '%s\n' '| mutant | takes something out of | noticed by |' '|---|---|---|' >"$here/build/mutants.md"
 	for patch in "$here"/tests/mutants/*.patch; do
 		name=$(basename "$patch" .patch)
 		[[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
@@ -192,8 +193,9 @@ test_mutants() {
 }
 
 test_mutant() {
-	local name=$1 patch=$2 tree=$3 kind what begin=$SECONDS output=$3/$1.out wrong
+	local name=$1 patch=$2 tree=$3 kind what begin=$SECONDS output=$3/$1.out wrong patch_of
 	read -r kind what <"$patch"
+	mapfile -t patch_of < <(sed -n 's|^--- a/||p' "$patch")
 	if ! patch -s -d "$tree" -p1 <"$patch"; then
 		count_line "not ok - $name: the patch does not apply any more"
 		return
@@ -213,6 +215,7 @@ test_mutant() {
 		count_line "not ok - $name: not noticed by $wrong ($((SECONDS - begin)) s); see $output"
 	else
 		count_line "ok - $name: noticed by $what ($((SECONDS - begin)) s)"
+		echo "| \`$name\` | \`${patch_of[*]}\` | ${what#tests/} |" >>"$here/build/mutants.md"
 		grep -E '^(not ok|#   +not ok)' "$output" | cut -c 1-160 | sed 's/^/#   /' | head -n 6
 	fi
 }

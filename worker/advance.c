@@ -3,6 +3,7 @@
 #include "worker/batch.h"
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "common/record.h"
 
@@ -142,6 +143,7 @@ void advance_run(struct worker *w, const struct batch *batch) {
   cleanup_free struct job *again = calloc((size_t)batch->count, sizeof(*again));
   if (!seen || !again)
     log_oom();
+  FAULT_POINT("worker.claimed");
   if (!move(w, batch, seen)) {
     batch_give_back(w, batch->jobs, batch->count);
     return;

@@ -47,7 +47,7 @@ bool batch_exec(struct worker *w, const struct batch *batch, const char *stateme
   int64_t deadline_ms = clock_monotonic_ms() + RECORD_BATCH_MS;
   if (pg_exec(w->pg, statement, count, values, deadline_ms, &r) != PG_DONE)
     return false;
-  FAULT_POINT("worker.committed");
+  FAULT_POINT(statement); /* has committed, and Redis knows nothing of it */
   const int moved_column = PQnfields(r) - 1;
   for (int row = 0; row < PQntuples(r); row++) {
     struct call call;

@@ -8,7 +8,6 @@
 #include "worker/batch.h"
 
 #include "common/clock.h"
-#include "common/fault.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -61,7 +60,6 @@ static int64_t poll_once(struct worker *w, struct job *jobs) {
   retention_run(w); /* both pace themselves */
   audit_run(w);
   if (claim.count > 0) {
-    FAULT_POINT("worker.claimed");
     do_jobs(w, &claim);
     if (!worker_drain(w))
       return TROUBLE_MS;

@@ -240,7 +240,7 @@ die_at_point() {
 	wait_until 5 went_off "$1" && wait_until 10 is_another_part worker "$worker"
 }
 
-fault_worker-dies-after-commit() { die_at_point worker.committed; }
+fault_worker-dies-after-commit() { die_at_point calls_advance; }
 
 # Stops a worker at a point until its lease (5 s) is over and another worker has done the job, while
 # the call has not yet come much further.
@@ -262,7 +262,7 @@ nothing_overdue() {
 		AND updated_at + stage_ms[seq] * interval '1 ms' < now() - interval '0.5 s'") == 0 ]]
 }
 
-fault_worker-stopped-after-commit() { stop_at_point worker.committed; }
+fault_worker-stopped-after-commit() { stop_at_point calls_advance; }
 fault_worker-stopped-after-claim() { stop_at_point worker.claimed; }
 
 # It holds no lock yet: another one rebuilds, and what that has made must not be taken for lost.
