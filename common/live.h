@@ -77,8 +77,8 @@ void live_settle_queue(struct redis *redis, const char *done, const struct call 
 /* Replaces a job by another (or by itself) that is due in `delay_ms`. */
 void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
                         int64_t delay_ms);
-/* Forgets a job whose call is not in the record, and the slot that its API key (NULL: none known) may
- * hold for it. */
+/* Forgets a job whose call is not in the record, and the slot that its API key (NULL: none known)
+ * may hold for it. */
 void live_drop_queue(struct redis *redis, const struct job *job, const char *api_key);
 /* Puts an open call (with its metadata) into the picture. False, and nothing queued, for a call
  * that waits for nothing. */
