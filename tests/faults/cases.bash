@@ -4,7 +4,8 @@
 #
 # case_table: name, copy, seconds of load (0: only in a soak), what account (account.bash) is to know,
 # what happens. `also` and `in_hand` are the answers (0: none) that requests in the hands of what was
-# killed may get.
+# killed may get: with wsd these are its watchers too, who are back before the kernel has closed the last
+# of its sockets, the one that listens. `late` is 9000 where jobs may wait for the end of a lease (5 s).
 case_table=(
 	'responder-killed|main|6|also=500 in_hand=4|all responders killed, two at a time'
 	'pool-killed|main|6||the pool'\''s parent killed'
@@ -13,15 +14,15 @@ case_table=(
 	'worker-stopped|main|0||a worker stopped for 7 s at any moment'
 	'worker-killed-alone|points|8|late=9000|the only worker killed with jobs in hand'
 	'worker-killed-among-others|points|12|late=9000|one of two workers killed with jobs in hand'
-	'wsd-killed|main|6|also=0,500,502 in_hand=20|wsd killed'
-	'wsd-without-descriptors|main|12|also=0,500,502 in_hand=20|wsd without descriptors for 7 s'
+	'wsd-killed|main|6|also=0,500,502 in_hand=300|wsd killed'
+	'wsd-without-descriptors|main|12|also=0,500,502 in_hand=300|wsd without descriptors for 7 s'
 	'redis-flushed|main|6||Redis: FLUSHALL'
 	'redis-flushed-again-while-rebuilding|main|8|late=6000|Redis: FLUSHALL three times, also during the rebuild'
 	'redis-flushed-during-a-vacuum|main|9||Redis: FLUSHALL while a VACUUM of calls holds its lock'
 	'redis-killed|main|7||Redis killed, restarted empty'
 	'redis-restored-from-a-snapshot|main|8||Redis killed, back with what it held 2 s earlier'
 	'redis-stopped|main|14|late=14000|Redis stopped for 10 s'
-	'redis-connections-cut|main|5||Redis: all connections cut, three times'
+	'redis-connections-cut|main|5|late=9000|Redis: all connections cut, three times'
 	'postgres-shut-down|main|8||PostgreSQL: immediate shutdown'
 	'postgres-stopped|main|15|late=14000|PostgreSQL stopped for 10 s'
 	'postgres-connections-cut|main|5||PostgreSQL: all connections terminated, three times'
@@ -83,7 +84,7 @@ went_off() { [[ ! -e $MCS_VAR/run/fault.$1 ]]; }
 
 logged() { grep -q "$2" "$MCS_VAR/log/$1.log"; }
 log_length() { wc -c <"$MCS_VAR/log/$1.log"; }
-logged_since() { tail -c "+$(($2 + 1))" "$MCS_VAR/log/$1.log" | grep -q "$3"; }
+logged_since() { grep -q "$3" <(tail -c "+$(($2 + 1))" "$MCS_VAR/log/$1.log"); }
 
 # --- processes ------------------------------------------------------------------------------------
 
