@@ -75,11 +75,6 @@ void reply_unavailable(struct reply *reply, int retry_s, const char *message) {
 }
 
 void reply_render(const struct reply *reply, bool head, struct buf *out) {
-  buf_str(out, "Status: ");
-  buf_i64(out, reply->status);
-  buf_chr(out, ' ');
-  buf_str(out, statuses[status_index(reply->status)].reason);
-  buf_str(out, "\r\n");
   if (reply->status != 204) {
     buf_str(out, "Content-Type: application/json\r\nContent-Length: ");
     buf_i64(out, (long long)reply->body.len);
@@ -87,7 +82,12 @@ void reply_render(const struct reply *reply, bool head, struct buf *out) {
   }
   buf_str(out, "Cache-Control: no-store\r\n");
   buf_add(out, buf_text(&reply->headers), reply->headers.len);
-  buf_str(out, "\r\n");
+  /* Last: to HAProxy a Location that follows is a redirect, whatever the status was. */
+  buf_str(out, "Status: ");
+  buf_i64(out, reply->status);
+  buf_chr(out, ' ');
+  buf_str(out, statuses[status_index(reply->status)].reason);
+  buf_str(out, "\r\n\r\n");
   if (!head && reply->status != 204)
     buf_add(out, buf_text(&reply->body), reply->body.len);
 }

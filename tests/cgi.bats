@@ -18,7 +18,7 @@ cgi() {
 		return 1
 	}
 	same "$(<"$BATS_TEST_TMPDIR/err")" '' || return
-	sed -n '1s/^Status: \([0-9]*\).*/\1/p' "$reply" >"$BATS_TEST_TMPDIR/status"
+	sed -n '/^\r$/q; s/^Status: \([0-9]*\).*/\1/p' "$reply" >"$BATS_TEST_TMPDIR/status"
 	cgi_status=$(<"$BATS_TEST_TMPDIR/status")
 	headers=$BATS_TEST_TMPDIR/headers
 	sed '/^\r$/q' "$reply" >"$headers"
