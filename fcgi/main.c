@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
   if (gateway_is_cgi())
     serve(&responder, true);
   else
-    while (pool_run((int)config.responders) >= 0) {
+    while (pool_run((int)config.responders, argv) >= 0) {
       serve(&responder, false);
       if (!pool_inherit())
         break;

@@ -86,6 +86,7 @@ static sigset_t watched_signals(void) {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -157,7 +158,16 @@ static void drain(struct child *children, int count, const sigset_t *set) {
   tell(children, count, SIGKILL);
 }
 
-int pool_run(int count) {
+/* Becomes the program that has our name by now, with the settings that it finds; whoever is busy
+ * finishes. Our parent and our socket stay what they are. */
+static void renew(struct child *children, int count, char **argv) {
+  log_info("pool.renew", "msg=\"the program is started again\"");
+  tell(children, count, SIGTERM);
+  execv(argv[0], argv);
+  log_error("pool.renew", "msg=\"cannot start %s\" errno=%d", argv[0], errno);
+}
+
+int pool_run(int count, char **argv) {
   struct child *children = calloc((size_t)count, sizeof(*children));
   if (!children)
     log_oom();
@@ -174,6 +184,10 @@ int pool_run(int count) {
     if (fill(children, count, pool.parent, &number))
       break;
     signal = next_signal(&set, 1000);
+    if (signal == SIGHUP && pool.inherited)
+      break; /* an heir may start no program; its owner will */
+    if (signal == SIGHUP)
+      renew(children, count, argv);
   }
   if (number < 0) {
     drain(children, count, &set);
