@@ -1,7 +1,8 @@
 /*
- * `mcs-admin listen COMMAND…`: listens on BIND and PORT and becomes COMMAND, with the socket as its
- * standard input. So ./mcs run holds the port itself: who comes while the web server is started
- * again waits, and only what runs it needs the right to a port below 1024.
+ * `mcs-admin listen ADDRESS COMMAND…`: listens, and becomes COMMAND with the socket as its standard
+ * input. So a pool of responders gets the socket that its web server connects to; and ./mcs run
+ * holds the web server's port itself: who comes while that is started again waits, and only what
+ * runs it needs the right to a port below 1024.
  */
 
 #include "admin/commands.h"
@@ -16,44 +17,50 @@
 
 enum { PATIENCE_MS = 2000, PAUSE_MS = 50 };
 
+static int listen_at(const char *where, const char **fault) {
+  struct stat made;
+  return listen_is_unix(where) ? listen_unix(where, &made, fault) : listen_tcp(where, fault);
+}
+
 /* A moment's patience is for a web server that has just been killed. */
 static int listen_patiently(const char *where, const char **fault) {
   const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
   int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
   int fd;
-  while ((fd = listen_tcp(where, fault)) < 0 && errno == EADDRINUSE &&
+  while ((fd = listen_at(where, fault)) < 0 && errno == EADDRINUSE &&
          clock_monotonic_ms() < deadline_ms)
     nanosleep(&pause, NULL);
   return fd;
 }
 
-static void complain(const struct config *config, const char *fault) {
-  long port = config->port;
-  if (errno == EADDRINUSE)
-    fprintf(stderr, "mcs: port %ld is taken on %s; choose another one: PORT=%ld ./mcs run\n", port,
-            config->bind, port < 65535 ? port + 1 : 3000);
-  else if (errno == EACCES)
-    fprintf(stderr, "mcs: PORT=%ld: this port is for root\n", port);
+static void complain(const struct config *config, const char *where, const char *fault) {
+  char port[8];
+  snprintf(port, sizeof(port), ":%ld", config->port);
+  const char *colon = strrchr(where, ':');
+  bool web = colon && strcmp(colon, port) == 0;
+  if (web && errno == EADDRINUSE)
+    fprintf(stderr, "mcs: port %ld is taken on %.*s; choose another one: PORT=%ld ./mcs run\n",
+            config->port, (int)(colon - where), where,
+            config->port < 65535 ? config->port + 1 : 3000);
+  else if (web && errno == EACCES)
+    fprintf(stderr, "mcs: PORT=%ld: this port is for root\n", config->port);
   else
-    fprintf(stderr, "mcs: cannot listen on %s, port %ld: %s\n", config->bind, port, fault);
+    fprintf(stderr, "mcs: cannot listen on %s: %s\n", where, fault);
 }
 
 int command_listen(const struct config *config, int argc, char **argv) {
-  char where[80];
-  const char *fault = NULL;
-  bool bare_v6 = strchr(config->bind, ':') && *config->bind != '[';
-  if (argc < 2) {
-    fputs("usage: mcs-admin listen COMMAND...\n", stderr);
+  const char *fault;
+  if (argc < 3) {
+    fputs("usage: mcs-admin listen ADDRESS COMMAND...\n", stderr);
     return 2;
   }
-  snprintf(where, sizeof(where), bare_v6 ? "[%s]:%ld" : "%s:%ld", config->bind, config->port);
-  int fd = listen_patiently(where, &fault);
+  int fd = listen_patiently(argv[1], &fault);
   if (fd < 0) {
-    complain(config, fault);
+    complain(config, argv[1], fault);
     return 1;
   }
   if (dup2(fd, STDIN_FILENO) == STDIN_FILENO)
-    execvp(argv[1], argv + 1);
-  fprintf(stderr, "mcs: cannot start %s: %s\n", argv[1], strerror(errno));
+    execvp(argv[2], argv + 2);
+  fprintf(stderr, "mcs: cannot start %s: %s\n", argv[2], strerror(errno));
   return 1;
 }

@@ -23,9 +23,9 @@ static const struct command {
          "[--retry]                           list the uploads that were given up, or retry them",
      .run = command_failed},
     {.name = "listen",
-     .usage =
-         "COMMAND...                          become COMMAND, with the web server's socket as its "
-         "input",
+     .usage = "ADDRESS COMMAND...                  become COMMAND, with a socket that listens "
+              "there as its "
+              "input",
      .run = command_listen},
 };
 

@@ -1,4 +1,5 @@
-/* Listening on TCP. What is done with those who come is the caller's business. */
+/* Listening, on TCP and on unix sockets. What is done with those who come is the caller's business.
+ */
 
 #include "common/listen.h"
 
@@ -6,9 +7,10 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 static int listen_address(const struct addrinfo *ai) {
   int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -50,4 +52,45 @@ int listen_tcp(const char *where, const char **fault) {
   *fault = fd < 0 ? strerror(errno) : NULL;
   freeaddrinfo(found);
   return fd;
+}
+
+/* -1 with errno as it is, after undoing. */
+static int give_up(int fd, const char *name) {
+  int saved = errno;
+  if (name)
+    unlink(name);
+  close(fd);
+  errno = saved;
+  return -1;
+}
+
+static int bind_and_rename(const struct sockaddr_un *address, const char *path, struct stat *made) {
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -1;
+  unlink(address->sun_path);
+  /* The mask, and no chmod(): when root does this, who knows what has that name then. */
+  mode_t mask = umask(0117);
+  int bound = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+  umask(mask);
+  if (bound != 0)
+    return give_up(fd, NULL);
+  if (lstat(address->sun_path, made) != 0 || listen(fd, LISTEN_BACKLOG) != 0 ||
+      rename(address->sun_path, path) != 0)
+    return give_up(fd, address->sun_path);
+  return fd;
+}
+
+int listen_unix(const char *path, struct stat *made, const char **fault) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s.%d", path, (int)getpid());
+  if (len >= (int)sizeof(address.sun_path))
+    return refuse("the path is too long for a socket", fault);
+  int fd = bind_and_rename(&address, path, made);
+  *fault = fd < 0 ? strerror(errno) : NULL;
+  return fd;
+}
+
+bool listen_is_unix(const char *where) {
+  return strchr(where, '/') != NULL;
 }

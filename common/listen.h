@@ -2,6 +2,9 @@
 
 #include "common/cleanup.h"
 
+#include <stdbool.h>
+#include <sys/stat.h>
+
 enum { LISTEN_BACKLOG = 1024 };
 
 /*
@@ -11,3 +14,14 @@ enum { LISTEN_BACKLOG = 1024 };
  * host's name is resolved.
  */
 must_check int listen_tcp(const char *where, const char **fault);
+
+/*
+ * Listens on a unix socket of that path, mode 0660, in the place of whatever was there: a name
+ * beside it is bound and renamed, so that there is always a socket there that somebody listens on.
+ * Returns a socket as listen_tcp() does; `*made` is what the path names then. On failure -1 and
+ * why.
+ */
+must_check int listen_unix(const char *path, struct stat *made, const char **fault);
+
+/* Whether an address names a unix socket by its path; else it is one for listen_tcp(). */
+bool listen_is_unix(const char *where);

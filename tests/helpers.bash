@@ -11,10 +11,13 @@
 #   header NAME                    a header of the last reply
 #   wait_until SECONDS COMMAND…    polls until the command succeeds
 #   mcs ARGS…                      ./mcs for the copy in use
+#   nature NAME                    whether the web server of this run is so; see natures.bash
 #   start_copy NAME [VAR=value…]   one more copy; it stops at the latest with the test (or file, when
 #   stop_copy NAME                 started in setup_file) that started it. Not under bats' `run`.
 
 MCS_ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+# shellcheck source=tests/natures.bash
+. "$MCS_ROOT/tests/natures.bash"
 # shellcheck disable=SC2034
 WSCAT=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wscat
 
@@ -66,7 +69,8 @@ launch_copy() {
 	: >"$folder/$name.out" # a copy of that name may have been ready before
 	setpriv --pdeathsig TERM -- env -i --default-signal PATH="$PATH" HOME="${HOME:-/}" LANG=C.UTF-8 \
 		ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" \
-		MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null MCS_VAR="$folder/$name" PORT="$port" \
+		MCS_BUILD="${MCS_BUILD:-release}" MCS_SERVER="${MCS_SERVER:-lighttpd}" MCS_ENV_FILE=/dev/null \
+		MCS_VAR="$folder/$name" PORT="$port" \
 		VALID_API_KEYS="$(all_keys)" "$@" "$MCS_ROOT/mcs" run \
 		</dev/null >"$folder/$name.out" 2>&1 3>&- 4>&- &
 	echo "$! $port" >"$folder/$name.copy"

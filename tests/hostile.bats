@@ -216,7 +216,7 @@ expect_statuses() {
 	same "$(codes)" 431
 	printf -v filler '%*s' 20000 ''
 	send_raw web "GET $target HTTP/1.1\r\nHost: h\r\nX-Filler: ${filler// /x}\r\n$upgrade$key$version\r\n" --wait 2
-	same "$(codes)" 431
+	nature long-header-400 && same "$(codes)" 400 || same "$(codes)" 431
 }
 
 @test "what is pipelined behind a handshake is taken for frames, never for a request" {
@@ -336,6 +336,7 @@ no_more_than() { (($("$2") <= $1)); }
 # Each holds a connection of lighttpd, and nothing of ours, until its request is whole. lighttpd lets in
 # half as many as it may have descriptors.
 @test "9,400 who send a byte a second of their head or body: others are served at once" {
+	skip_by_nature thread-a-connection
 	local i most=0 ms count=$((4700 / scale))
 	gather slow-head "$count" 10 "127.0.0.1:$PORT"
 	gather slow-body "$count" 8 "127.0.0.1:$PORT"
@@ -458,6 +459,7 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 		/%2e%2e/health /%2e/health /x/%2e%2e/health '/%2fhealth' '/calls/..%2f..%2fhealth' \
 		'/calls/../../../etc/passwd' '/health%2f..' '/x%2f..%2fhealth' '/\..\health' '/health;x'; do
 		api GET "$path"
+		! nature dot-segments-400 || [[ $status_code != 400 || $path != *@(..|%2e)* ]] || continue
 		expect 404 || { echo "the path was $path" >&2 && return 1; }
 	done
 	api GET '/%68ealth?x=%00&y=../..'
@@ -468,16 +470,18 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	local filler i many=''
 	printf -v filler '%*s' 20000 ''
 	filler=${filler// /x}
+	local refused=431
+	! nature long-header-400 || refused=400
 	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nX: $filler\r\n\r\n" --wait 1
-	same "$(codes)" 431
+	same "$(codes)" "$refused"
 	send_raw web "GET /$filler HTTP/1.1\r\nHost: h\r\n\r\n" --wait 1
 	match "$(codes)" '^4(14|31)$'
 	for i in {1..2000}; do many+="X$i: y\r\n"; done
 	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\n$many\r\n" --wait 1
-	same "$(codes)" 431
+	same "$(codes)" "$refused"
 	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${filler:0:8000}\r\nConnection: close\r\n\r\n" --wait 1
 	same "$(codes)" 200
-	api GET /calls/x -H "Authorization: Bearer ${filler:0:8000}"
+	KEY='' api GET /calls/x -H "Authorization: Bearer ${filler:0:8000}"
 	expect 401
 }
 

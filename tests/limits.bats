@@ -48,6 +48,7 @@ setup() {
 # --- calls per second -----------------------------------------------------------------------------
 
 @test "40 requests at once on a fresh key: exactly 2 are admitted, 38 refused" {
+	skip_by_nature slow-crowd
 	burst 40
 	same "$statuses" '201:2 429:38'
 	jq -r '.message // .status' "$replies"/* | sort | uniq -c >"$BATS_TEST_TMPDIR/all"
@@ -90,6 +91,7 @@ admitted_again() {
 # --- concurrent calls -----------------------------------------------------------------------------
 
 @test "of 40 requests at once exactly 3 get a slot" {
+	skip_by_nature slow-crowd
 	use narrow
 	fresh_key
 	burst 40
@@ -120,6 +122,7 @@ admitted_again() {
 }
 
 @test "a slot comes back when its call is COMPLETED, and not before" {
+	skip_by_nature slow-crowd
 	use narrow
 	fresh_key
 	local until=$((${EPOCHREALTIME//[.,]/} + 1500000))
@@ -221,6 +224,7 @@ unknown_is_completed() {
 }
 
 @test "the document's test of the CPS limit: of 4 requests 2 succeed, 2 fail with the message" {
+	skip_by_nature slow-crowd
 	wait_until 30 test -e "$BATS_FILE_TMPDIR/a_second"
 	body=$(<"$BATS_FILE_TMPDIR/a_second")
 	same "$(jq -s length <<<"$body")" 4

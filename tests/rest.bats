@@ -42,6 +42,7 @@ setup() {
 
 @test "uptime is the pool's: it grows and is the same for every responder" {
 	local begin last
+	skip_by_nature starts-processes
 	api GET /health
 	begin=$EPOCHREALTIME
 	last=$(json .uptime)
@@ -275,8 +276,8 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	for path in / /health /ready /metrics "/calls/$call_id"; do
 		reply=$(raw "HEAD $path HTTP/1.1\\r\\nHost: x\\r\\nAuthorization: Bearer $KEY\\r\\nConnection: close\\r\\n\\r\\n" | tr -d '\r')
 		match "$reply" '^HTTP/1\.1 200 OK'
-		match "$reply" $'\nContent-Type: application/json\n'
-		match "$reply" $'\nContent-Length: [1-9][0-9]+\n'
+		match "${reply,,}" $'\ncontent-type: application/json\n'
+		match "${reply,,}" $'\ncontent-length: [1-9][0-9]+\n'
 		[[ $reply != *'{'* ]]
 	done
 	api HEAD /nope
@@ -379,6 +380,13 @@ send_large() {
 	body_of 65536
 	send_large
 	expect 201
+	if nature chunked-limit || nature chunked-unread; then
+		body_of 32768
+		send_large -H 'Transfer-Encoding: chunked'
+		! nature chunked-limit || expect 201
+		! nature chunked-unread || expect 400
+		return
+	fi
 	send_large -H 'Transfer-Encoding: chunked'
 	expect 201
 	api GET "/calls/$(json .call_id)"
@@ -391,19 +399,33 @@ send_large() {
 	send_large
 	expect_error 413 'Request body is larger than 65536 bytes'
 	send_large -H 'Transfer-Encoding: chunked'
-	expect_error 413 'Request body is larger than 65536 bytes'
+	if nature chunked-limit || nature chunked-unread; then
+		expect 400
+	else
+		expect_error 413 'Request body is larger than 65536 bytes'
+	fi
 }
 
 @test "the web server refuses what is far too large in the same shape" {
 	KEY=demo-key
 	head -c 2000000 /dev/zero | tr '\0' ' ' >"$BATS_TEST_TMPDIR/large"
 	send_large -H 'Expect:'
-	expect 413
-	same "$(json .error)" 'Payload Too Large'
+	if nature large-500; then
+		expect 500
+	else
+		expect 413
+		nature own-text || same "$(json .error)" 'Payload Too Large'
+	fi
 	api GET /health -H "X-Large: $(printf 'x%.0s' {1..20000})"
-	expect 431
-	same "$(json .error)" 'Request Header Fields Too Large'
-	same "$(header Content-Type)" application/json
+	if nature long-header-200; then
+		expect 200
+	elif nature long-header-400; then
+		expect 400
+	else
+		expect 431
+		nature own-text || same "$(json .error)" 'Request Header Fields Too Large'
+	fi
+	nature own-text || same "$(header Content-Type)" application/json
 }
 
 @test "MAX_BODY_BYTES moves the limit" {
@@ -434,8 +456,13 @@ send_large() {
 @test "a request that says its length twice is refused, and what is in it is no second request" {
 	local reply
 	reply=$(raw 'POST /calls HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n')
-	match "$reply" '^HTTP/1\.1 400 '
+	if nature chunked-wins; then
+		match "$reply" '^HTTP/1\.1 401 '
+	else
+		match "$reply" '^HTTP/1\.1 400 '
+	fi
 	[[ $reply != *healthy* ]]
+	same "$(grep -c '^HTTP/' <<<"$reply")" 1
 }
 
 @test "a body on GET is read and ignored" {
@@ -556,7 +583,7 @@ websocket_url_is() {
 	for path in / /health /mock /mock/health /mock/apihealth /mock/api2/health; do
 		api GET "$path"
 		expect 404
-		same "$(json .error)" 'Not Found'
+		nature own-text || same "$(json .error)" 'Not Found'
 	done
 	match "$("$WSCAT" --count 2 "ws://127.0.0.1:$PORT/mock/api/ws?call_id=$call_id")" \
 		'"Connected to call updates"'
@@ -583,6 +610,10 @@ websocket_url_is() {
 	for path in //health /health// /./health /../health /x/../health /%2e%2e/health /health/. \
 		//calls/019a0000-0000-7000-8000-000000000000; do
 		api GET "$path"
+		if nature dot-segments-400 && [[ $path == /../* || $path == /%2e%2e/* ]]; then
+			expect 400
+			continue
+		fi
 		expect 404
 		match "$(json .message)" '^Route GET /.* not found$'
 	done
@@ -594,8 +625,12 @@ websocket_url_is() {
 	local path
 	for path in /health%00 /%00 /%zz /health% /health%2 /health%0a /%0d%0aX-Evil:%20x /%7f; do
 		api GET "$path"
+		if nature nul-404 && [[ $path == *%00* ]]; then
+			expect 404
+			continue
+		fi
 		expect 400
-		same "$(json .error)" 'Bad Request'
+		nature own-text || same "$(json .error)" 'Bad Request'
 		same "$(header X-Evil)" ''
 	done
 	api GET /nope%22%3e%3cscript%3e

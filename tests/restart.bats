@@ -34,7 +34,11 @@ end_load() {
 
 total() { jq -r ".$1" "$BATS_TEST_TMPDIR/totals"; }
 
-parts_of_service() { for part in wsd worker; do part_pid "$part"; done && pool_pids; }
+# Without the parent of a pool that is a part of its own: that becomes the new program in its old process.
+parts_of_service() {
+	for part in wsd worker; do part_pid "$part"; done
+	pool_pids | if [[ $(part_pid pool) ]]; then tail -n +2; else cat; fi
+}
 
 @test "a restart under load: everything is new, no request fails, watchers are back within a second" {
 	local before after
@@ -43,7 +47,8 @@ parts_of_service() { for part in wsd worker; do part_pid "$part"; done && pool_p
 	mcs restart
 	end_load
 	after=$(parts_of_service)
-	same "$(wc -w <<<"$after")" 7
+	same "$(wc -w <<<"$after")" "$(wc -w <<<"$before")"
+	(($(wc -w <<<"$after") >= 6))
 	same "$(sort <<<"$before"$'\n'"$after" | uniq -d)" ''
 	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
 	(($(total cuts) > 0 && $(total longest_away_ms) < 1000))

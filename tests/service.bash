@@ -97,9 +97,15 @@ part_pid() { awk -v name="$1" '$1 == name { print $2 }' "$MCS_VAR/parts"; }
 # The pool's parent is the one that has children; not one of these, which LeakSanitizer gives a child
 # for a moment.
 pool_pids() {
-	local lighttpd
-	lighttpd=$(part_pid api)
-	ps -o pid=,ppid= -s "$lighttpd" | awk -v web="$lighttpd" '
+	local owner
+	owner=$(part_pid pool)
+	if [[ $owner ]]; then
+		echo "$owner"
+		children_of "$owner"
+		return
+	fi
+	owner=$(part_pid api)
+	ps -o pid=,ppid= -s "$owner" | awk -v web="$owner" '
 		$1 != web { parent[$1] = $2; children[$2]++ }
 		END {
 			for (p in parent) if (!(parent[p] in parent) && children[p] >= most) { most = children[p]; first = p }
@@ -146,7 +152,7 @@ start_copy_again() {
 raw() {
 	local socket
 	exec {socket}<>"/dev/tcp/127.0.0.1/$PORT"
-	printf '%b' "$1" >&"$socket"
+	(trap '' PIPE && printf '%b' "$1" >&"$socket") 2>/dev/null # it may be refused before it is all there
 	timeout 20 cat <&"$socket"
 	exec {socket}>&-
 }

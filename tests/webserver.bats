@@ -86,3 +86,7 @@ answers() {
 	same "$(json .websocket_url)" "ws://127.0.0.1:$PORT/mock/ws?call_id=$call_id"
 	match "$("$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/mock/ws?call_id=$call_id")" '! close 1000 '
 }
+
+@test "docs/webservers.md has the tables that ./mcs servers prints" {
+	same "$(sed -n '/<!-- servers -->/,/<!-- \/servers -->/p' "$MCS_ROOT/docs/webservers.md" | sed '1d;$d')" "$(mcs servers)"
+}

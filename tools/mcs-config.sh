@@ -68,6 +68,7 @@ apply_config() {
 	: "${PORT:?}" "${BIND:?}" "${POSTGRES_DB:?}" "${POSTGRES_USER:?}" "${VALID_API_KEYS:?}"
 	: "${BASE_PATH?}" "${POSTGRES_HOST?}" "${REDIS_HOST?}" "${WSD_LISTEN?}"
 	run_folder=$MCS_VAR/run
+	choose_server
 	embedded_postgres='' embedded_redis=''
 	[[ $POSTGRES_HOST && $POSTGRES_HOST != "$run_folder" ]] || embedded_postgres=yes
 	[[ $REDIS_HOST && $REDIS_HOST != "$run_folder/redis.sock" ]] || embedded_redis=yes

@@ -2,13 +2,14 @@
 # The parts of a copy: what each is started with, how it is prepared, and when it answers.
 # How parts are kept alive is mcs-supervise.sh's business.
 
-# In the order in which they start; `api` is lighttpd with its pool of responders.
+# In the order in which they start; `api` is the web server. Where that does not start the responders,
+# choose_server() puts the part `pool` before it.
 part_names=(postgres redis wsd worker api)
-declare -A stop_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [api]=INT)
+declare -A stop_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=INT)
 # What a part gets when mcs is killed: lighttpd's INT would wait for its connections.
-declare -A death_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [api]=TERM)
+declare -A death_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=TERM)
 # Seconds that a part may take to stop before it is killed.
-declare -A stop_seconds=([postgres]=60 [redis]=10 [wsd]=15 [worker]=20 [api]=15)
+declare -A stop_seconds=([postgres]=60 [redis]=10 [wsd]=15 [worker]=20 [pool]=15 [api]=15)
 
 # Sets `command` to the words that start a part.
 part_command() {
@@ -19,9 +20,13 @@ part_command() {
 		redis) command=(redis-server "$MCS_VAR/etc/redis.conf") ;;
 		wsd) command=("$MCS_VAR/bin/mcs-wsd") ;;
 		worker) command=("$MCS_VAR/bin/mcs-worker") ;;
-		api) command=("$lighttpd" -D -f "$MCS_VAR/etc/lighttpd.conf") ;;
+		pool) command=("$MCS_VAR/bin/mcs-admin" listen "${RESPONDER_LISTEN:-$run_folder/responder.sock}" ./mcs-responder) ;;
+		api) server_command ;;
 	esac
 }
+
+# Where a part logs: the responders with the web server, wherever they come from.
+log_of() { echo "$MCS_VAR/log/${1/#pool/api}.log"; }
 
 # Whether this configuration has the part at all.
 part_wanted() {
@@ -164,8 +169,7 @@ prepare_programs() {
 # The configuration of the clone, with the variables as they are at this start. lighttpd would take
 # a blank in bin-path as the end of the program's name, so it gets the name only: it starts in bin/.
 # It listens on the socket that it is given.
-prepare_api() {
-	lighttpd=$(PATH=$PATH:/usr/sbin:/sbin type -P lighttpd) || die 'no lighttpd'
+prepare_lighttpd() {
 	local etc=$MCS_VAR/etc
 	mkdir -p "$etc/deploy" && rm -rf "$etc/deploy/lighttpd" &&
 		cp -r "$here/deploy/lighttpd" "$etc/deploy/" &&
@@ -175,7 +179,7 @@ prepare_api() {
 }
 
 # Removes what would mislead lighttpd: it takes an old socket that answers for a pool that lives.
-before_api() { rm -f "$run_folder"/responder.*sock*; }
+before_api() { has_pool_part || rm -f "$run_folder"/responder.*sock*; }
 
 # The status of GET /ready, 000 when nothing answers.
 ready_status() {

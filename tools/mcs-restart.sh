@@ -32,7 +32,7 @@ rolling_restart() {
 	note_restart restarting
 	prepare_programs
 	renew_worker
-	renew_wsd_and_api || outcome='not everything was restarted; see the logs'
+	renew_behind_web_server || outcome='not everything was restarted; see the logs'
 	[[ $outcome ]] || outcome="restarted in $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms"
 	say "$outcome"
 	restart_wanted=''
@@ -47,6 +47,15 @@ renew_worker() {
 	start_part worker
 	kill -s TERM "$old" 2>/dev/null
 	end_session "$old" "${stop_seconds[worker]}"
+}
+
+# Where the pool is a part of its own it renews itself, and nobody who comes to the web server can tell.
+renew_behind_web_server() {
+	has_pool_part || { renew_wsd_and_api; return; }
+	local old=${pid[wsd]} old_pool
+	read -ra old_pool <"/proc/${pid[pool]}/task/${pid[pool]}/children"
+	kill -s HUP "${pid[pool]}" && reload_server && renew_wsd &&
+		await_restart 20 have_ended "${old_pool[@]}" "$old" && await_restart 20 is_ready
 }
 
 # lighttpd is told to restart gracefully: it takes nothing new until its connections have ended. The

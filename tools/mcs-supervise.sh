@@ -13,14 +13,19 @@ lock_fd='' quiet_fd='' web_fd='' stop_wanted=''
 # Twice: the second time with the web server's socket as standard input. It is ours, and not the web
 # server's, so that who comes while that is started again waits and is not refused.
 cmd_run() {
-	(($# == 0)) || die "run takes no arguments; settings come from the environment and .env"
+	case $# in
+		0) ;;
+		1) [[ $1 == --server=* ]] && MCS_SERVER=${1#--server=} ;;
+		*) false ;;
+	esac || die 'usage: ./mcs run [--server=NAME]; settings come from the environment and .env'
+	choose_server
 	local begin=${MCS_RUN_BEGAN:-$EPOCHREALTIME}
 	if [[ ! ${MCS_RUN_BEGAN:-} ]]; then
-		need_packages "${program_packages[@]}"
+		need_packages "${program_packages[@]}" "$server_package"
 		build_programs "$mode" all
 		load_config
 		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
-		MCS_RUN_BEGAN=$begin exec "$programs/mcs-admin" listen "$here/mcs" run
+		MCS_RUN_BEGAN=$begin hold_socket "$here/mcs" run
 	fi
 	unset MCS_RUN_BEGAN
 	trap '' USR1 # ./mcs restart may ask before we can
@@ -38,6 +43,16 @@ cmd_run() {
 	start_everything
 	banner "$begin"
 	supervise
+}
+
+# Becomes a command with the web server's socket as standard input; where that binds it itself, makes
+# sure that it can.
+hold_socket() {
+	local bind=$BIND
+	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
+	! holds_socket || exec "$programs/mcs-admin" listen "$bind:$PORT" "$@"
+	"$programs/mcs-admin" listen "$bind:$PORT" true || exit
+	exec "$@" </dev/null
 }
 
 # --- who runs it, and where -----------------------------------------------------------------------
@@ -114,7 +129,7 @@ prepare_logs() {
 		mv -f "$file" "$file.1"
 	done < <(find "$log" -name '*.log' -size +10240k)
 	for name in "${part_names[@]}" access; do
-		file=$log/$name.log
+		file=$(log_of "$name")
 		[[ -e $file ]] || (umask 077 && : >"$file") || die "cannot write to $log"
 		((EUID != 0)) || chown "$service_user:$service_user" "$file" || die "cannot give $file to $service_user"
 	done
@@ -141,7 +156,7 @@ take_folder() {
 	private_folder "$run_folder"
 	readable_folder "$MCS_VAR/bin"
 	readable_folder "$MCS_VAR/etc"
-	(umask 077 && printf '%s\n' "$config" "MCS_VAR='$MCS_VAR'" "MCS_ENV_FILE=''" >"$MCS_VAR/config") ||
+	(umask 077 && printf '%s\n' "$config" "MCS_VAR='$MCS_VAR'" "MCS_ENV_FILE=''" "MCS_SERVER=$MCS_SERVER" >"$MCS_VAR/config") ||
 		die "cannot write to $MCS_VAR"
 	prepare_logs
 }
@@ -158,7 +173,7 @@ start_everything() {
 	prepare_programs
 	[[ ! $embedded_postgres ]] || prepare_postgres
 	[[ ! $embedded_redis ]] || prepare_redis
-	prepare_api
+	prepare_server
 	: >"$MCS_VAR/parts"
 	[[ $embedded_redis ]] || check_redis
 	[[ ! $embedded_postgres ]] || end_leftover_postgres
@@ -172,6 +187,7 @@ start_everything() {
 		die_unless_stopped "$(sed -n 's/^mcs[^:]*: //p' "$MCS_VAR/etc/migrate.out" | tail -n 1)"
 	start_part wsd
 	start_part worker
+	! has_pool_part || start_part pool
 	start_part api
 	await_part api is_ready wsd worker
 }
@@ -225,7 +241,8 @@ why_not_ready() {
 
 # Shows what the part has logged since this start of it.
 die_with_log() {
-	local log=$MCS_VAR/log/$1.log
+	local log
+	log=$(log_of "$1")
 	end_if_wanted
 	say "$2; the end of $log:"
 	tail -c "+$((${log_start[$1]:-0} + 1))" "$log" | tail -n 6 | sed 's/^/    /' >&2
@@ -248,16 +265,17 @@ launcher='
 
 # Starts a part, after $2 seconds. The process id is the program's own: everything is exec.
 start_part() {
-	local name=$1 delay=${2:-0} command=()
+	local name=$1 delay=${2:-0} command=() log
+	log=$(log_of "$name")
 	[[ $name != api ]] || before_api
 	part_command "$name"
-	log_start[$name]=$(stat -c %s "$MCS_VAR/log/$name.log" 2>/dev/null || echo 0)
+	log_start[$name]=$(stat -c %s "$log" 2>/dev/null || echo 0)
 	(
 		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&-
 		[[ $name != api ]] || exec <&"$web_fd"
 		exec {web_fd}<&- setsid env --default-signal "${as_user[@]}" \
 			--pdeathsig="${death_signal[$name]}" -- \
-			bash -c "$launcher" mcs-launcher $$ "$delay" "$MCS_VAR/log/$name.log" "${command[@]}"
+			bash -c "$launcher" mcs-launcher $$ "$delay" "$log" "${command[@]}"
 	) </dev/null &
 	pid[$name]=$!
 	started[$name]=$EPOCHSECONDS
@@ -329,6 +347,7 @@ revive() {
 	[[ ! $status ]] || ((status <= 128)) || how=" of SIG$(kill -l "$status")"
 	((EPOCHSECONDS - ${started[$name]} < 10)) && count=${failures[$name]:-0} || count=0
 	failures[$name]=$((count < 5 ? count + 1 : 5))
+	tell_session "${pid[$name]}" TERM
 	end_session "${pid[$name]}" 3
 	start_part "$name" "${delays[count]}"
 	say "$name died$how, started again as process ${pid[$name]}"
@@ -347,11 +366,11 @@ finish() {
 	local name
 	for name in api worker wsd; do tell_stop "$name"; done
 	for name in api worker wsd; do await_stop "$name"; done
-	for name in redis postgres; do
+	for name in pool redis postgres; do
 		tell_stop "$name"
 		await_stop "$name"
 	done
-	rm -f "$run_folder"/*.sock* "$MCS_VAR/parts" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted"
+	rm -rf "$run_folder"/*.sock* "$run_folder/fcgid" "$MCS_VAR/parts" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted"
 	[[ ! $had_parts ]] || say 'stopped'
 }
 
@@ -373,6 +392,12 @@ session_pids() {
 		[[ ${fields[0]} != [ZX] ]] || continue
 		[[ ${fields[3]} != "$1" && ${stat%% *} != "$1" ]] || echo "${stat%% *}"
 	done
+}
+
+tell_session() {
+	local left
+	mapfile -t left < <(session_pids "$1")
+	((${#left[@]} == 0)) || kill -s "$2" "${left[@]}" 2>/dev/null
 }
 
 # Waits until a session has no process left; after $2 seconds kills them and returns false.

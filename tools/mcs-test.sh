@@ -3,11 +3,13 @@
 
 passed=0 failed=0 skipped=0
 report_folder='' asan_build=''
+servers_to_test=() # other than lighttpd
 
 cmd_test() {
 	case ${1:-} in
 		--faults) test_faults "${@:2}"; return ;;
 		--mutants) test_mutants "${@:2}"; return ;;
+		--server=*) choose_test_servers "${1#*=}" && shift ;;
 	esac
 	need_packages "${program_packages[@]}" "${test_packages[@]}"
 	forget_settings
@@ -16,7 +18,9 @@ cmd_test() {
 	export MCS_TEST_DIR MCS_TEST_KEEP=yes
 	trap end_test EXIT
 	trap 'exit 130' INT TERM HUP
-	if (($#)); then
+	if ((${#servers_to_test[@]})); then
+		test_servers "$@"
+	elif (($#)); then
 		build_programs "$mode" all unit tools
 		test_files "$@"
 	else
@@ -71,6 +75,32 @@ test_all() {
 build_asan() {
 	renice -n 10 "$BASHPID" >/dev/null
 	build_programs asan all unit tools
+}
+
+# Behind other web servers than lighttpd: the release build's bats files, all or those named.
+choose_test_servers() {
+	servers_to_test=("$1")
+	[[ $1 != all ]] || read -ra servers_to_test < <(server_names)
+	for MCS_SERVER in "${servers_to_test[@]}"; do
+		choose_server
+		need_packages "${program_packages[@]}" "$server_package"
+	done
+}
+
+test_servers() {
+	local files=("$@") already
+	((${#files[@]})) || files=("$here"/tests/*.bats)
+	build_programs release all tools
+	echo '| web server | package | tests passed | failed | skipped |
+|---|---|---|---|---|' >"$here/build/servers.md"
+	for MCS_SERVER in "${servers_to_test[@]}"; do
+		choose_server
+		already=("$passed" "$failed" "$skipped")
+		echo "# behind $MCS_SERVER"
+		test_mode release "${files[@]/#tests/$here/tests}"
+		echo "| $MCS_SERVER | $(dpkg-query -W -f '${Package} ${Version}' "$server_package") | $((passed - already[0])) |" \
+			"$((failed - already[1])) | $((skipped - already[2])) |" >>"$here/build/servers.md"
+	done
 }
 
 # Some files only: bats files, unit tests by their source or their program.

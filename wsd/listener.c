@@ -1,4 +1,4 @@
-/* Binds, accepts, and slows down where descriptors or places run out. */
+/* Accepts, and slows down where descriptors or places run out. */
 
 #include "wsd/listener.h"
 
@@ -12,12 +12,10 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -120,55 +118,19 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int events) {
   }
 }
 
-/* --- binding ---------------------------------------------------------------------------------- */
-
-static int complain(const char *where, const char *what, const char *why) {
-  log_error("listen.failed", "where=%s op=%s msg=\"%s\"", where, what, why);
-  return -1;
-}
-
-/* Binds a name beside the path and renames it over the path, so that there is always a socket
- * there that somebody listens on. */
-static int listen_unix(const char *path, struct stat *made) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s.%d", path, (int)getpid());
-  if (len >= (int)sizeof(address.sun_path))
-    return complain(path, "path", strerror(ENAMETOOLONG));
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return complain(path, "socket", strerror(errno));
-  const char *failed = NULL;
-  unlink(address.sun_path);
-  mode_t mask =
-      umask(0117); /* and no chmod(): started by root, who knows what has that name then */
-  if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-    failed = "bind";
-  else if (lstat(address.sun_path, made) != 0)
-    failed = "stat";
-  else if (listen(fd, LISTEN_BACKLOG) != 0)
-    failed = "listen";
-  else if (rename(address.sun_path, path) != 0)
-    failed = "rename";
-  umask(mask);
-  if (!failed)
-    return fd;
-  complain(path, failed, strerror(errno));
-  unlink(address.sun_path);
-  close(fd);
-  return -1;
-}
+/* --- beginning and end -------------------------------------------------------------------------
+ */
 
 struct listener *listener_new(struct server *server, const char *where) {
   struct listener *l = calloc(1, sizeof(*l));
   if (!l)
     log_oom();
   l->server = server;
-  l->is_tcp = !strchr(where, '/');
-  const char *fault = NULL;
-  int fd = l->is_tcp ? listen_tcp(where, &fault) : listen_unix(where, &l->made);
-  if (fault)
-    complain(where, "listen", fault);
+  l->is_tcp = !listen_is_unix(where);
+  const char *fault;
+  int fd = l->is_tcp ? listen_tcp(where, &fault) : listen_unix(where, &l->made, &fault);
   if (fd < 0) {
+    log_error("listen.failed", "where=%s msg=\"%s\"", where, fault);
     free(l);
     return NULL;
   }

@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# What web servers do by their nature, and the tests therefore expect otherwise of them: name, servers,
+# what all the others do, what these do and why. `./mcs servers` makes docs/webservers.md's table of it.
+#
+#   nature NAME              whether the web server of this run is so
+#   skip_by_nature NAME      skips a test that has then nothing to test
+# shellcheck disable=SC2016
+natures=(
+	'binds-itself|nginx apache apache-fcgid apache-cgi caddy haproxy h2o|`./mcs run` holds the port, so a killed web server lets nobody be refused|it is refused until the server is back (some 0.1 s); a port below 1024 needs the right to it'
+	'starts-processes|apache-fcgid apache-cgi|one pool of responders, whose parent replaces those that die|Apache starts processes as it needs them: there is no pool of ours whose children could be killed or told to stop'
+	'dot-segments-400|nginx apache apache-fcgid apache-cgi|`/../x` is 404 from the responder|400 of their own: a path that leaves the root is not valid HTTP to them'
+	'nul-404|apache apache-fcgid apache-cgi|`/%00` is 400 from the responder|404 of its own: no file can have that name'
+	'long-header-400|apache apache-fcgid apache-cgi|a header that is too large is 431|400: Apache knows no 431 for it'
+	'long-header-200|h2o|a header of 20,000 bytes is 431|it is taken: h2o has no setting below its limit of 64 KiB for the whole head'
+	'own-text|caddy h2o|refusals of the web server itself are JSON like ours|text/plain where the server answers before any rule of a configuration is looked at'
+	'hop-by-hop|caddy h2o|a plain GET on `/ws` is 426 with `Upgrade: websocket`|426 without: they take that header for one between themselves and wsd'
+	'chunked-limit|haproxy|chunked bodies may have 64 KiB, and are 413 beyond|400 when body and head together do not fit into its buffer of 64 KiB'
+	'chunked-unread|apache-cgi|chunked bodies arrive|400: CGI (RFC 3875) has no way to hand over a body of unknown length'
+	'large-500|apache-fcgid|a body of megabytes is 413|500: that is what mod_fcgid says of `FcgidMaxRequestLen`'
+	'thread-a-connection|apache apache-fcgid apache-cgi|thousands who send their requests byte by byte slow nobody down|each has a thread, which Apache starts by the dozen a second: others wait meanwhile. The test is skipped; `RequestReadTimeout` lets such clients go after 20 s'
+	'slow-crowd|apache-fcgid apache-cgi|a crowd of requests is answered within some ms|it takes about a second: mod_fcgid sleeps so long when all processes are busy, and CGI starts and connects a process a request. Tests of what happens within one second are skipped'
+	'chunked-wins|apache apache-fcgid apache-cgi caddy h2o|a request with both `Content-Length` and `Transfer-Encoding` is 400|the length is dropped, as RFC 9112 section 6.3 allows; what follows is no second request, for the connection ends'
+)
+
+nature() {
+	local line
+	for line in "${natures[@]}"; do
+		[[ $line != "$1|"* ]] || break
+	done
+	[[ $line == "$1|"* ]] || { echo "no nature $1" >&2 && return 2; }
+	line=${line#*|}
+	[[ " ${line%%|*} " == *" ${MCS_SERVER:-lighttpd} "* ]]
+}
+
+skip_by_nature() { ! nature "$1" || skip "by nature of $MCS_SERVER: $1"; }

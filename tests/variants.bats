@@ -1,0 +1,66 @@
+# The lines of a configuration that are for some only: TCP instead of unix sockets, TLS.
+
+load helpers
+load service
+
+# Makes a call over $1 (http or https) at port $2, and sees its news come over a WebSocket.
+call_through() {
+	local scheme=$1 port=$2
+	KEY=demo-key
+	BASE=$scheme://127.0.0.1:$port
+	post /calls '{"from": "+1", "to": "+2"}' --insecure
+	expect 201
+	call_id=$(json .call_id)
+	same "$(json .websocket_url)" "${scheme/http/ws}://127.0.0.1:$port/ws?call_id=$call_id"
+}
+
+@test "the pool and wsd over TCP instead of unix sockets" {
+	local wsd_port pool_port
+	wsd_port=$(free_port)
+	pool_port=$(free_port)
+	start_copy tcp TIME_SCALE=20 WSD_LISTEN="127.0.0.1:$wsd_port" RESPONDER_LISTEN="127.0.0.1:$pool_port"
+	[[ ! $(find "$MCS_VAR/run" -name 'wsd.sock*') ]]
+	(: <"/dev/tcp/127.0.0.1/$wsd_port")
+	if [[ $(part_pid pool) ]]; then
+		[[ ! $(find "$MCS_VAR/run" -name 'responder.sock*') ]]
+		(: <"/dev/tcp/127.0.0.1/$pool_port")
+	fi
+	call_through http "$PORT"
+	match "$(watch "$call_id")" '! close 1000 '
+	stop_copy tcp
+}
+
+# The configuration of the running copy, with the lines for TLS switched on.
+switch_tls_on() {
+	local tls=$MCS_VAR/tls file
+	mkdir "$tls"
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout "$tls/key.pem" \
+		-out "$tls/cert.pem" 2>"$BATS_TEST_TMPDIR/openssl" || { cat "$BATS_TEST_TMPDIR/openssl" && return 1; }
+	cat "$tls/cert.pem" "$tls/key.pem" >"$tls/both.pem"
+	chmod -R a+rX "$tls"
+	while IFS= read -r file; do
+		sed -i -e 's|^\( *\)#tls: |\1|' -e "s|127\.0\.0\.1:3443|127.0.0.1:$1|" -e "s|:3443|:$1|" -e "s|port: 3443|port: $1|" \
+			-e "s|/etc/mcs/tls|$tls|g" "$file"
+	done < <(grep -rl '#tls:' "$MCS_VAR/etc")
+}
+
+@test "TLS: https, and wss in websocket_url" {
+	local port before reply
+	start_copy tls
+	port=$(free_port)
+	switch_tls_on "$port"
+	before=$(part_pid api)
+	kill -s TERM "$before"
+	wait_until 20 is_another_api "$before"
+	wait_until 20 is_ready
+	call_through https "$port"
+	reply=$(printf 'GET /ws?call_id=%s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n' \
+		"$call_id" "$port" | timeout 3 openssl s_client -quiet -ign_eof -connect "127.0.0.1:$port" 2>/dev/null |
+		tr -d '\0' || :)
+	match "$reply" '^HTTP/1\.1 101 '
+	match "$reply" 's3pPLMBiTxaQ9kYGzzhZRbK\+xOo='
+	match "$reply" '"Connected to call updates"'
+	stop_copy tls
+}
+
+is_another_api() { [[ $(part_pid api) && $(part_pid api) != "$1" ]]; }

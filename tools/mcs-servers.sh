@@ -1,0 +1,153 @@
+# shellcheck shell=bash
+# The web servers that ./mcs run can put in front (--server=NAME): which packages each needs, how its
+# configuration below deploy/ is made this copy's own, how it is started, told to stop, and told to
+# take a new configuration. lighttpd starts the pool of responders itself; for the others it is a part.
+
+# name: Debian package, folder below deploy/, the file there that is the whole server
+server_table=(
+	'lighttpd|lighttpd||'
+	'nginx|nginx-light|nginx|nginx.conf'
+	'apache|apache2-bin|apache|apache2.conf'
+	'apache-fcgid|libapache2-mod-fcgid|apache|apache2.conf'
+	'apache-cgi|apache2-bin|apache|apache2.conf'
+	'caddy|caddy|caddy|Caddyfile'
+	'haproxy|haproxy|haproxy|haproxy.cfg'
+	'h2o|h2o|h2o|h2o.conf'
+)
+
+# Decides MCS_SERVER, and what follows from it: server_package, server_folder, server_file, and
+# whether the pool of responders is a part of its own.
+choose_server() {
+	local line name
+	export MCS_SERVER=${MCS_SERVER:-lighttpd}
+	for line in "${server_table[@]}"; do
+		IFS='|' read -r name server_package server_folder server_file <<<"$line"
+		[[ $name != "$MCS_SERVER" ]] || break
+	done
+	[[ $name == "$MCS_SERVER" ]] || die "no web server '$MCS_SERVER'; there are: $(server_names)"
+	! has_pool_part || part_names=(postgres redis wsd worker pool api)
+	case $MCS_SERVER in
+		nginx) stop_signal["api"]=QUIT ;;
+		apache*) stop_signal["api"]=WINCH ;;
+		caddy | h2o) stop_signal["api"]=TERM ;;
+		haproxy) stop_signal["api"]=USR1 ;;
+	esac
+}
+
+server_names() { printf '%s\n' "${server_table[@]%%|*}" | paste -sd ' '; }
+
+has_pool_part() { [[ $MCS_SERVER != @(lighttpd|apache-fcgid|apache-cgi) ]]; }
+
+# Whether mcs holds the web server's socket for it; the others bind it themselves.
+holds_socket() { [[ $MCS_SERVER == lighttpd ]]; }
+
+# Sets `command` to what starts the web server.
+server_command() {
+	local file=$MCS_VAR/etc/$server_folder/$server_file
+	case $MCS_SERVER in
+		lighttpd) command=("$server_program" -D -f "$MCS_VAR/etc/lighttpd.conf") ;;
+		nginx) command=("$server_program" -e stderr -c "$file") ;;
+		apache*) command=("$server_program" -D FOREGROUND -f "$file") ;;
+		caddy) command=(env HOME="$run_folder" XDG_DATA_HOME="$run_folder" "$server_program" run --config "$file" --adapter caddyfile) ;;
+		haproxy) command=("$server_program" -W -f "$file") ;;
+		h2o) command=("$server_program" -m worker -c "$file") ;;
+	esac
+}
+
+# Makes the configuration; sets server_program.
+prepare_server() {
+	local program=$MCS_SERVER
+	[[ $program != apache* ]] || program=apache2
+	server_program=$(PATH=$PATH:/usr/sbin:/sbin type -P "$program") || die "no $program"
+	[[ $MCS_SERVER != lighttpd ]] || { prepare_lighttpd; return; }
+	[[ $MCS_VAR != *[[:blank:],\&]* ]] || die "MCS_VAR=$MCS_VAR: no blank, comma or & can stand in the configuration of $MCS_SERVER"
+	local etc=$MCS_VAR/etc file
+	[[ $MCS_SERVER != apache-* ]] || write_env_file || die "cannot write to $etc"
+	rm -rf "${etc:?}/$server_folder" && mkdir -p "$etc/$server_folder" || die "cannot write to $etc"
+	for file in "$here/deploy/$server_folder"/*; do
+		own_configuration <"$file" >"$etc/$server_folder/${file##*/}" || die "cannot write to $etc"
+	done
+}
+
+# Programs that Apache starts for a request have none of its environment.
+write_env_file() {
+	local file=$MCS_VAR/etc/mcs.env
+	(umask 027 && printf '%s\n' "$config" "MCS_VAR='$MCS_VAR'" >"$file") &&
+		{ ((EUID != 0)) || chgrp "$service_user" "$file"; }
+}
+
+# Puts this copy's address, sockets, folders and prefix into a configuration: what their comments say
+# that a person would do by hand.
+own_configuration() {
+	local pool=${RESPONDER_LISTEN:-$run_folder/responder.sock} wsd=${WSD_LISTEN:-$run_folder/wsd.sock}
+	local bind=$BIND base=${BASE_PATH:-/} variant=${MCS_SERVER#*-} tcp=''
+	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
+	[[ $wsd != :* ]] || wsd=127.0.0.1$wsd
+	[[ $pool != :* ]] || pool=127.0.0.1$pool
+	[[ $pool == */* ]] || tcp+='\,/run/mcs/responder.sock,d; /127\.0\.0\.1:9000/s,#tcp: ,,;'
+	[[ $wsd == */* ]] || tcp+='\,/run/mcs/wsd.sock,d; /127\.0\.0\.1:8090/s,#tcp: ,,;'
+	sed -f <(cat <<-END
+		/# prefix:\$/ {
+			n
+			s,/ws\b,$BASE_PATH/ws,g
+			s,\([ "]\)/\([ "]\),\1$base\2,
+			s, /\*, $base*,
+		}
+		$tcp
+		s,^#$variant: ,,
+		s,/apache/mcs\.conf,/apache/mcs${MCS_SERVER#apache}.conf,
+		s,127\.0\.0\.1:3000,$bind:$PORT,
+		s,:3000 ,:$PORT ,
+		s,port: 3000\$,port: $PORT,
+		s,\(bind\|host:\) 127\.0\.0\.1\$,\1 $BIND,
+		s,127\.0\.0\.1:9000,$pool,
+		s,127\.0\.0\.1:8090,$wsd,
+		s,/run/mcs/responder\.sock,$pool,
+		s,/run/mcs/wsd\.sock,$wsd,
+		s,/run/mcs/,$run_folder/,
+		s,/var/log/mcs/,$MCS_VAR/log/,
+		s,/etc/mcs/mcs\.env,$MCS_VAR/etc/mcs.env,
+		s,/usr/lib/mcs/,$MCS_VAR/bin/,
+		s,/usr/share/mcs/deploy/,$MCS_VAR/etc/,
+	END
+	)
+}
+
+# Tells the running web server to take its configuration anew; who is connected notices nothing.
+reload_server() {
+	prepare_server
+	case $MCS_SERVER in
+		nginx) kill -s HUP "${pid[api]}" ;;
+		apache*) kill -s USR1 "${pid[api]}" ;;
+		haproxy) kill -s USR2 "${pid[api]}" ;;
+		caddy) as_service "$server_program" reload --config "$MCS_VAR/etc/caddy/Caddyfile" --adapter caddyfile --address "unix/$run_folder/caddy.sock" ;;
+	esac
+}
+
+# Prints the tables of docs/webservers.md.
+# shellcheck disable=SC2016
+cmd_servers() {
+	# shellcheck source=tests/natures.bash
+	. "$here/tests/natures.bash"
+	local line name package folder file what most these
+	echo '| `--server=` | package | configuration |'
+	echo '|---|---|---|'
+	for line in "${server_table[@]}"; do
+		IFS='|' read -r name package folder file <<<"$line"
+		case $name in
+			lighttpd) what='`lighttpd.conf`, `deploy/lighttpd/mcs.conf`' ;;
+			apache) what='`deploy/apache/apache2.conf`, `mcs.conf`' ;;
+			apache-*) what="\`deploy/apache/apache2.conf\`, \`mcs-${name#apache-}.conf\`" ;;
+			nginx) what='`deploy/nginx/nginx.conf`, `mcs.conf`' ;;
+			*) what="\`deploy/$folder/$file\`" ;;
+		esac
+		echo "| \`$name\` | $package | $what |"
+	done
+	echo
+	echo '| web server | elsewhere | here |'
+	echo '|---|---|---|'
+	for line in "${natures[@]}"; do
+		IFS='|' read -r name what most these <<<"$line"
+		echo "| ${what// /, } | $most | $these |"
+	done
+}
