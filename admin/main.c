@@ -22,6 +22,9 @@ static const struct command {
      .usage =
          "[--retry]                           list the uploads that were given up, or retry them",
      .run = command_failed},
+    {.name = "follow",
+     .usage = "                                    print the transitions of calls as they happen",
+     .run = command_follow},
     {.name = "listen",
      .usage = "ADDRESS COMMAND...                  become COMMAND, with a socket that listens "
               "there as its "

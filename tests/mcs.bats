@@ -180,6 +180,34 @@ start_again() {
 	wait "$follower" || :
 }
 
+@test "follow prints transitions as they happen, in the document's words, again when Redis is back" {
+	local followed=$BATS_TEST_TMPDIR/followed follower
+	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" follow >"$followed" 3>&- &
+	follower=$!
+	wait_until 10 is_followed
+	create_call
+	wait_until 20 grep -qx " Enqueued recording upload job for call: $call_id" "$followed"
+	match "$(grep "$call_id" "$followed")" "^Call $call_id: QUEUED -> RINGING
+Call $call_id: RINGING -> (UN)?ANSWERED
+Call $call_id: (UN)?ANSWERED -> COMPLETED
+ Enqueued recording upload job for call: $call_id\$"
+	local redis
+	redis=$(part_pid redis)
+	kill -s KILL "$redis"
+	await_gone 5 "$redis"
+	wait_until 20 is_followed
+	wait_until 20 is_ready
+	create_call
+	wait_until 20 grep -qx "Call $call_id: QUEUED -> RINGING" "$followed"
+	kill "$follower"
+	await_gone 5 "$follower"
+}
+
+# Whether somebody hears the events of all shards beside wsd.
+is_followed() {
+	[[ $(live PUBSUB NUMSUB 'mcs:{0}:events' 'mcs:{f}:events' | paste -sd ' ') == *'0}:events 2 '*'f}:events 2' ]]
+} 2>/dev/null
+
 @test "psql opens the database with the arguments given" {
 	same "$(mcs psql -qAtc 'SELECT current_user, current_database()')" 'mcs|mock_communications'
 	same "$(mcs psql -qAt <<<'SELECT 6 * 7')" 42

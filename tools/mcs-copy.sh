@@ -103,6 +103,11 @@ cmd_failed() {
 	"$programs/mcs-admin" failed "$@"
 }
 
+cmd_follow() {
+	need_servers REDIS_HOST
+	exec "$programs/mcs-admin" follow "$@"
+}
+
 cmd_watch() {
 	(($# == 1)) || die 'usage: ./mcs watch CALL_ID'
 	[[ -x $here/build/$mode/tests/wscat ]] || build_programs "$mode" tools
