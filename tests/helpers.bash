@@ -14,6 +14,12 @@
 #   nature NAME                    whether the web server of this run is so; see natures.bash
 #   start_copy NAME [VAR=value…]   one more copy; it stops at the latest with the test (or file, when
 #   stop_copy NAME                 started in setup_file) that started it. Not under bats' `run`.
+#   log_of PART                    prints the log of a part of the copy in use
+#   hold_part PART                 stops a part's processes where they are; release_part PART lets them
+#                                  go on
+#
+# A copy is what ./mcs run starts; ./mcs test docker has projects of docker compose instead, see
+# tests/docker/copies.bash.
 
 MCS_ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 # shellcheck source=tests/natures.bash
@@ -107,15 +113,22 @@ stop_copy() {
 
 process_is_gone() { [[ ! -d /proc/$1 || $(<"/proc/$1/stat") == *') Z '* ]] 2>/dev/null; }
 
-# From here on everything is about this copy.
+# From here on everything is about this copy. POSTGRES_AT and REDIS_AT are where psql and redis-cli
+# find its databases: a copy that has no sockets for us names their ports.
 use() {
-	local number
-	read -r number PORT <"$(copies_folder)/$1.copy" || return
+	local number postgres redis
+	read -r number PORT postgres redis <"$(copies_folder)/$1.copy" || return
 	COPY=$1
 	BASE=http://127.0.0.1:$PORT
 	export MCS_VAR PORT
 	MCS_VAR=$(copies_folder)/$1
+	POSTGRES_AT=(-h "$MCS_VAR/run") REDIS_AT=(-s "$MCS_VAR/run/redis.sock")
+	[[ ! $postgres ]] || POSTGRES_AT=(-h 127.0.0.1 -p "$postgres") REDIS_AT=(-h 127.0.0.1 -p "$redis")
 }
+
+log_of() { cat "$MCS_VAR/log/$1.log"; }
+hold_part() { signal_part STOP "$1"; }
+release_part() { signal_part CONT "$1"; }
 
 mcs() { MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" "$@"; }
 
@@ -174,5 +187,10 @@ json() { jq -r "$1" <<<"$body"; }
 header() {
 	sed -n "s/^$1: *\\(.*\\)\$/\\1/Ip" "$headers" | tr -d '\r' | tail -n 1
 }
+
+if [[ ${MCS_TEST_DOCKER:-} ]]; then
+	# shellcheck source=tests/docker/copies.bash
+	. "$MCS_ROOT/tests/docker/copies.bash"
+fi
 
 [[ ! ${MCS_TEST_DIR:-} || ! -e $(copies_folder)/fast.copy ]] || use fast

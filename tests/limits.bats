@@ -146,7 +146,7 @@ admitted_again() {
 	fresh_key
 	create_call
 	local locker key=$KEY
-	"$psql_client" -qX -h "$MCS_VAR/run" -U mcs -d mock_communications >/dev/null 2>&1 3>&- <<-'END' &
+	"$psql_client" -qX "${POSTGRES_AT[@]}" -U mcs -d mock_communications >/dev/null 2>&1 3>&- <<-'END' &
 		SET application_name = 'test-lock';
 		BEGIN;
 		LOCK TABLE calls IN SHARE ROW EXCLUSIVE MODE;
@@ -187,19 +187,17 @@ unknown_is_completed() {
 	create_call '{"from": "+5550002", "to": "+2", "metadata": {"x": "é"}}'
 	# As if the insert had never come: the row goes, what Redis holds stays.
 	# (Worker and counters are held still meanwhile, so that nothing half done is seen.)
-	local worker
-	worker=$(part_pid worker)
-	kill -STOP "$worker"
+	hold_part worker
 	create_call '{"from": "+5550003", "to": "+2", "metadata": {"x": "é"}}'
 	sql "BEGIN; DELETE FROM calls WHERE id = '$call_id';
 		UPDATE metrics SET total_calls = total_calls - 1, active_calls = active_calls - 1
 		WHERE id = 1; COMMIT"
 	same "$(slots_of "$KEY")" 2
-	kill -CONT "$worker"
+	release_part worker
 	wait_until 20 has_recording
 	same "$(jq -c '[.from, .metadata]' <<<"$body")" '["+5550003",{"x":"é"}]'
 	wait_until 10 no_slots "$KEY"
-	grep -q "call.recovered id=$call_id" "$MCS_VAR/log/worker.log"
+	log_of worker | grep "call.recovered id=$call_id"
 	wait_until 20 nothing_moves
 	same "$(sql "SELECT sum(total_calls) = (SELECT count(*) FROM calls)
 		AND sum(active_calls) = 0 FROM metrics")" t

@@ -28,10 +28,10 @@ uuid='[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 psql_client=$(printf '%s\n' /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1)
 
 sql() {
-	"$psql_client" -qAtX -v ON_ERROR_STOP=1 -h "$MCS_VAR/run" -U mcs -d mock_communications -c "$1"
+	"$psql_client" -qAtX -v ON_ERROR_STOP=1 "${POSTGRES_AT[@]}" -U mcs -d mock_communications -c "$1"
 }
 
-live() { redis-cli -s "$MCS_VAR/run/redis.sock" "$@"; }
+live() { redis-cli "${REDIS_AT[@]}" "$@"; }
 
 live_key() { live --raw --scan --pattern "mcs:{*}:$1:$2"; }
 

@@ -220,7 +220,7 @@ tells_to_the_end() {
 		call_id=${file##*.}
 		output=$(<"$file")
 		tells_to_the_end
-		same "$(grep -h "id=$call_id " "$MCS_VAR/log/worker.log" "$BATS_TEST_TMPDIR/worker2.log" |
+		same "$({ log_of worker; cat "$BATS_TEST_TMPDIR/worker2.log"; } | grep "id=$call_id " |
 			grep -o 'call.advance id=[^ ]* seq=[0-9]' | sed 's/.*=//' | sort | paste -sd,)" 2,3,4
 		same "$(sql "SELECT status || seq FROM calls WHERE id = '$call_id'")" COMPLETED5
 	done

@@ -63,15 +63,18 @@ choose_user() {
 		service_user=$(id -un)
 		return
 	fi
-	if ! id "$service_user" >/dev/null 2>&1; then
-		say "creating the system user $service_user, whom everything runs as"
-		useradd --system --user-group --no-create-home --home-dir /nonexistent \
-			--shell /usr/sbin/nologin "$service_user" || die "cannot create the user $service_user"
-	fi
+	need_service_user
 	# HOME: libpq looks there, and fails where it may not look.
 	as_user=(env HOME=/nonexistent setpriv "--reuid=$service_user" "--regid=$service_user" --init-groups
 		--no-new-privs --bounding-set=-all)
 	keep_var_elsewhere
+}
+
+need_service_user() {
+	! id "$service_user" >/dev/null 2>&1 || return 0
+	say "creating the system user $service_user, whom everything runs as"
+	useradd --system --user-group --no-create-home --home-dir /nonexistent \
+		--shell /usr/sbin/nologin "$service_user" || die "cannot create the user $service_user"
 }
 
 # Runs a command as that user, to its end or ours; in a session of its own, for it shall not be able

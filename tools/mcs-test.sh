@@ -10,6 +10,7 @@ cmd_test() {
 		--faults) test_faults "${@:2}"; return ;;
 		--mutants) test_mutants "${@:2}"; return ;;
 		--server=*) choose_test_servers "${1#*=}" && shift ;;
+		docker) test_docker; return ;;
 	esac
 	need_packages "${program_packages[@]}" "${test_packages[@]}"
 	forget_settings
