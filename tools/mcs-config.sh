@@ -117,8 +117,8 @@ lighttpd_var() {
 	fi
 }
 
-# $1: what it listens on; $2: the responder program as bin-path shall have it; $3: the folder of the
-# error replies.
+# $1: what it listens on; $2: the responder program as bin-path shall have it; $3: deploy/lighttpd/ or
+# its copy.
 print_vars() {
 	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files
 	if [[ $wsd_host != /* ]]; then
@@ -133,13 +133,14 @@ print_vars() {
 	lighttpd_var responder_socket "$run_folder/responder.sock" text
 	lighttpd_var wsd_host "$wsd_host" text
 	lighttpd_var wsd_port "$wsd_port" number
-	lighttpd_var errors "$3" text
+	lighttpd_var errors "$3/errors/" text
 	lighttpd_var access_log "$MCS_VAR/log/access.log" text
 	lighttpd_var max_fds "$files" number
 	# lighttpd lets in no more than that; a WebSocket takes two, and wsd lets in fewer.
 	lighttpd_var max_connections "$((files / 2))" number
 	lighttpd_var folder "$MCS_VAR" text
 	lighttpd_var env_file "${MCS_ENV_FILE:-}" text
+	printf 'include "%s/pool.conf"\n' "$3"
 }
 
 cmd_vars() {
@@ -149,5 +150,5 @@ cmd_vars() {
 		die "lighttpd cannot start a program whose path has a blank in it: $programs (./mcs run can)"
 	local bind=$BIND
 	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
-	print_vars "$bind" "$programs/mcs-responder" "$here/deploy/lighttpd/errors/"
+	print_vars "$bind" "$programs/mcs-responder" "$here/deploy/lighttpd"
 }

@@ -115,12 +115,7 @@ postgres_answers() {
 
 # The role without special rights and the database that it owns, where they are lacking.
 create_database() {
-	admin_psql -v role="$POSTGRES_USER" -v db="$POSTGRES_DB" >/dev/null <<-'END'
-		SELECT format('CREATE ROLE %I LOGIN', :'role')
-		WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
-		SELECT format('CREATE DATABASE %I OWNER %I', :'db', :'role')
-		WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'db') \gexec
-	END
+	admin_psql -v role="$POSTGRES_USER" -v db="$POSTGRES_DB" <"$here/sql/database.sql" >/dev/null
 }
 
 # --- Redis ----------------------------------------------------------------------------------------
@@ -173,7 +168,7 @@ prepare_lighttpd() {
 	local etc=$MCS_VAR/etc
 	mkdir -p "$etc/deploy" && rm -rf "$etc/deploy/lighttpd" &&
 		cp -r "$here/deploy/lighttpd" "$etc/deploy/" &&
-		print_vars /dev/stdin ./mcs-responder "$etc/deploy/lighttpd/errors/" >"$etc/vars.conf" &&
+		print_vars /dev/stdin ./mcs-responder "$etc/deploy/lighttpd" >"$etc/vars.conf" &&
 		sed 's|^include_shell .*|include "vars.conf"|' "$here/lighttpd.conf" >"$etc/lighttpd.conf" &&
 		chmod -R u=rwX,go=rX "$etc/deploy" || die "cannot write to $etc"
 }
