@@ -120,6 +120,52 @@ $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw: $(B)/tests/%: tests/tools/%.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle
 
+# --- installing: make install PREFIX=/usr DESTDIR=… -------------------------------------------------
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SBINDIR ?= $(PREFIX)/sbin
+DATADIR ?= $(PREFIX)/share/mcs
+MANDIR  ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+# Whose processes may connect to the sockets in /run/mcs: the web server's.
+WEBGROUP ?= www-data
+
+MANUALS  := $(notdir $(wildcard docs/man/*.[58]))
+SERVICES := mcs-responders mcs-wsd mcs-worker
+UNITS    := mcs.target mcs-responders.socket $(SERVICES:%=%.service)
+DATA     := $(wildcard sql/*.sql sql/*/*.sql lua/*.lua) lighttpd.conf \
+            $(filter-out deploy/systemd/%,$(shell find deploy -type f))
+FILL     := sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@datadir@|$(DATADIR)|g' -e 's|@webgroup@|$(WEBGROUP)|g'
+# The day of the newest version; of one that is not released yet, that of its source, or today.
+DATE     := $(or $(shell sed -n '/^## /{s/^.* - \([0-9-]*\)$$/\1/p;q;}' CHANGELOG.md),$(SOURCE_DATE_EPOCH:%=@%))
+
+$(B)/man/%: docs/man/% $(B)/mcs-admin CHANGELOG.md
+	@mkdir -p $(@D)
+	$(Q)$(B)/mcs-admin config --mdoc | sed -e '/^@settings@$$/{r /dev/stdin' -e 'd;}' \
+	  -e "s|@date@|$$(LC_ALL=C date -u -d "$(DATE)" '+%B %-d, %Y')|" $< > $@
+man: $(MANUALS:%=$(B)/man/%) ## Build the manual pages
+
+install: all man ## Install under PREFIX (/usr/local), for packages below DESTDIR
+	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) \
+	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
+	install $(BINS) tools/mcs-setup $(DESTDIR)$(SBINDIR)
+	$(Q)for page in $(MANUALS); do \
+	  install -m 644 $(B)/man/$$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit; done
+	$(Q)for file in $(DATA); do install -D -m 644 $$file $(DESTDIR)$(DATADIR)/$$file || exit; done
+	$(FILL) deploy/lighttpd/50-mcs.conf | install -m 644 /dev/stdin $(DESTDIR)$(DATADIR)/deploy/lighttpd/50-mcs.conf
+	$(Q)for unit in $(UNITS); do \
+	  $(FILL) deploy/systemd/$$unit | install -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/$$unit || exit; done
+	$(Q)for service in $(SERVICES); do \
+	  install -D -m 644 deploy/systemd/common.conf $(DESTDIR)$(UNITDIR)/$$service.service.d/common.conf || exit; done
+	install -m 644 deploy/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/mcs.conf
+	$(FILL) deploy/systemd/tmpfiles.conf | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mcs.conf
+
+uninstall: ## Remove what make install installed, with the same PREFIX and DESTDIR
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(BINS)) mcs-setup) $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) \
+	  $(foreach page,$(MANUALS),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page)) \
+	  $(DESTDIR)$(PREFIX)/lib/sysusers.d/mcs.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mcs.conf
+	rm -rf $(DESTDIR)$(DATADIR) $(SERVICES:%=$(DESTDIR)$(UNITDIR)/%.service.d)
+
 lint: ## Check layout, style, layering and the shell scripts
 	$(Q)tools/lint
 
@@ -136,6 +182,6 @@ help: ## This list
 
 -include $(wildcard $(B)/*/*.d $(B)/tests/fuzz/*.d)
 
-.PHONY: all unit fuzz tools lint run test clean help
+.PHONY: all unit fuzz tools man install uninstall lint run test clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -11,6 +11,8 @@ int command_config(const struct config *config, int argc, char **argv) {
     config_print_env_example(stdout);
   else if (strcmp(form, "--markdown") == 0)
     config_print_markdown(stdout);
+  else if (strcmp(form, "--mdoc") == 0)
+    config_print_mdoc(stdout);
   else if (!*form || strcmp(form, "--shell") == 0)
     config_print_shell(config, stdout);
   else {

@@ -13,22 +13,25 @@ static const struct command {
   int (*run)(const struct config *config, int argc, char **argv);
 } commands[] = {
     {.name = "config",
-     .usage = "[--shell|--env-example|--markdown]  check the settings, print them or their table",
+     .usage =
+         "[--shell|--env-example|--markdown|--mdoc]  check the settings, print them or their table",
      .run = command_config},
     {.name = "migrate",
-     .usage = "                                    create or update the database's tables",
+     .usage = "                                           create or update the database's tables",
      .run = command_migrate},
     {.name = "failed",
-     .usage =
-         "[--retry]                           list the uploads that were given up, or retry them",
+     .usage = "[--retry]                                  list the uploads that were given up, or "
+              "retry them",
      .run = command_failed},
     {.name = "follow",
-     .usage = "                                    print the transitions of calls as they happen",
+     .usage =
+         "                                           print the transitions of calls as they happen",
      .run = command_follow},
     {.name = "listen",
-     .usage = "ADDRESS COMMAND...                  become COMMAND, with a socket that listens "
-              "there as its "
-              "input",
+     .usage =
+         "ADDRESS COMMAND...                         become COMMAND, with a socket that listens "
+         "there as its "
+         "input",
      .run = command_listen},
 };
 

@@ -391,6 +391,16 @@ void config_print_markdown(FILE *out) {
   }
 }
 
+/* A value never starts a macro or ends one: "\\&" is in front. */
+void config_print_mdoc(FILE *out) {
+  for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+    const struct setting *s = &settings[i];
+    fprintf(out, ".It Ev %s\n%s.\n", s->variable, s->help);
+    if (*s->fallback)
+      fprintf(out, "Default:\n.Ql \\&%s\n", s->fallback);
+  }
+}
+
 void config_print_shell(const struct config *config, FILE *out) {
   for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
     const struct setting *s = &settings[i];

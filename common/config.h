@@ -42,5 +42,7 @@ void config_start(struct config *config, const char *program, const char *purpos
 void config_print_help(FILE *out);
 void config_print_env_example(FILE *out);
 void config_print_markdown(FILE *out);
+/* The items of a list in mdoc(7), for mcs.env(5). */
+void config_print_mdoc(FILE *out);
 /* NAME='value' lines for a shell. */
 void config_print_shell(const struct config *config, FILE *out);

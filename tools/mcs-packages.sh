@@ -6,7 +6,7 @@ program_packages=(
 	libev-dev libwslay-dev nettle-dev libseccomp-dev lighttpd postgresql redis-server curl util-linux
 )
 test_packages=(bats jq procps iproute2 openssl lighttpd-mod-openssl)
-lint_packages=(clang-format clang-tidy cppcheck shellcheck)
+lint_packages=(clang-format clang-tidy cppcheck shellcheck mandoc)
 
 # Prints those of the packages that are not installed, a line each.
 lacking_packages() {

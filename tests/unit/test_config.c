@@ -467,7 +467,7 @@ static void test_env_example(void) {
 
 static void test_documentation_names_all(void) {
   static void (*const forms[])(FILE *) = {config_print_help, config_print_env_example,
-                                          config_print_markdown};
+                                          config_print_markdown, config_print_mdoc};
   for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
     char text[16000] = "";
     FILE *memory = fmemopen(text, sizeof(text), "w");
