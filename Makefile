@@ -166,6 +166,9 @@ uninstall: ## Remove what make install installed, with the same PREFIX and DESTD
 	  $(DESTDIR)$(PREFIX)/lib/sysusers.d/mcs.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mcs.conf
 	rm -rf $(DESTDIR)$(DATADIR) $(SERVICES:%=$(DESTDIR)$(UNITDIR)/%.service.d)
 
+deb: ## Build the Debian package in build/
+	$(Q)tools/make-deb $(VERSION)
+
 lint: ## Check layout, style, layering and the shell scripts
 	$(Q)tools/lint
 
@@ -182,6 +185,6 @@ help: ## This list
 
 -include $(wildcard $(B)/*/*.d $(B)/tests/fuzz/*.d)
 
-.PHONY: all unit fuzz tools man install uninstall lint run test clean help
+.PHONY: all unit fuzz tools man install uninstall deb lint run test clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

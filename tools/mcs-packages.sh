@@ -7,6 +7,7 @@ program_packages=(
 )
 test_packages=(bats jq procps iproute2 openssl lighttpd-mod-openssl)
 lint_packages=(clang-format clang-tidy cppcheck shellcheck mandoc)
+package_packages=(debhelper lintian debootstrap systemd-container)
 
 # Prints those of the packages that are not installed, a line each.
 lacking_packages() {
