@@ -8,6 +8,7 @@ servers_to_test=() # other than lighttpd
 cmd_test() {
 	case ${1:-} in
 		--faults) test_faults "${@:2}"; return ;;
+		package) test_package; return ;;
 		--mutants) test_mutants "${@:2}"; return ;;
 		--server=*) choose_test_servers "${1#*=}" && shift ;;
 		docker) test_docker; return ;;
