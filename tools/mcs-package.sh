@@ -311,7 +311,7 @@ rows_of_call() {
 remove_package() {
 	package_files=$(inside dpkg -L mcs)
 	apt_inside remove mcs || return
-	no_process_is_left && inside systemctl is-active lighttpd && request / && [[ $body != *mock* ]] &&
+	no_process_is_left && inside systemctl restart lighttpd && request / && [[ $status_code == 200 && $body == *html* ]] &&
 		inside test -s /etc/mcs/mcs.env && [[ $(rows_of_call) == 1 ]]
 }
 
