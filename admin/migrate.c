@@ -69,7 +69,7 @@ static bool apply_all(PGconn *conn) {
 static PGconn *connect_patiently(const struct config *config) {
   const char *names[PG_CONNECT_PARAMS], *values[PG_CONNECT_PARAMS];
   char port[8];
-  pg_connect_params(config, "mcs-admin", names, values, port);
+  pg_connect_params(config, "mcs-admin", config->resolved_postgres_host, names, values, port);
   for (int i = 0; names[i]; i++) /* an index on a large table takes its time */
     if (strcmp(names[i], "options") == 0)
       values[i] = "-c client_min_messages=warning -c lock_timeout=60000";

@@ -12,6 +12,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* --- lists ------------------------------------------------------------------------------------ */
+
+int config_list_count(const char *list) {
+  int count = *list != '\0';
+  for (; *list; list++)
+    count += *list == ',';
+  return count;
+}
+
+bool config_list_item(const char *list, int n, char item[CONFIG_ITEM_SIZE]) {
+  for (; n > 0 && *list; n--) {
+    list += strcspn(list, ",");
+    list += *list == ',';
+  }
+  size_t len = strcspn(list, ",");
+  if (len >= CONFIG_ITEM_SIZE)
+    len = 0;
+  memcpy(item, list, len);
+  item[len] = '\0';
+  return len > 0;
+}
+
 /* --- rules: what a string must satisfy -------------------------------------------------------- */
 
 static bool made_of(const char *s, const char *more) {
@@ -43,6 +65,14 @@ static const char *rule_name(const char *s) {
   return *s && made_of(s, "-._") ? NULL : "must be letters, digits, '-', '.' or '_'";
 }
 
+/* Libpq would take an element that is empty for a server on this host. */
+static const char *rule_hosts(const char *s) {
+  size_t len = strlen(s);
+  if (len && (*s == ',' || s[len - 1] == ',' || strstr(s, ",,")))
+    return "must not have an empty name between its commas";
+  return rule_word(s);
+}
+
 /* An address that can be listened on: IPv4, IPv6 with or without brackets. */
 static const char *rule_address(const char *s) {
   unsigned char bytes[16];
@@ -64,6 +94,23 @@ static const char *rule_listen(const char *s) {
       atoi(colon + 1) <= 65535 && rule_word(s) == NULL)
     return NULL;
   return "must be a socket's path, which starts with '/', or host:port";
+}
+
+static const char *rule_sentinels(const char *s) {
+  char item[CONFIG_ITEM_SIZE];
+  for (int i = 0, count = config_list_count(s); i < count; i++)
+    if (!config_list_item(s, i, item) || !*item || *item == '/' || rule_listen(item))
+      return "must be host:port of each Sentinel, separated by commas";
+  return NULL;
+}
+
+static const char *rule_parts(const char *s) {
+  char item[CONFIG_ITEM_SIZE];
+  for (int i = 0, count = config_list_count(s); i == 0 || i < count; i++)
+    if (!config_list_item(s, i, item) ||
+        (strcmp(item, "wsd") != 0 && strcmp(item, "worker") != 0 && strcmp(item, "api") != 0))
+      return "must be of wsd, worker and api, separated by commas";
+  return NULL;
 }
 
 /* The origins of RFC 6454 section 6.2: scheme, host, perhaps a port. */

@@ -33,6 +33,12 @@ enum { CONFIG_FAULT_SIZE = 256 };
 must_check bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]);
 void config_done(struct config *config);
 
+/* The elements of a setting that is a list separated by commas: how many there are, and the n-th of
+ * them, from 0. False, and "", where that is empty or there is none. */
+enum { CONFIG_ITEM_SIZE = 256 };
+int config_list_count(const char *list);
+bool config_list_item(const char *list, int n, char item[CONFIG_ITEM_SIZE]);
+
 /* For a program's main: handles --help and --version, loads, sets up the log. Exits with 0 after
  * those options, with 2 and a line on standard error for an unknown option or a bad value. */
 void config_start(struct config *config, const char *program, const char *purpose, int argc,

@@ -22,6 +22,8 @@ struct pg {
   const char *const *statements;
   bool prepare;
   PGconn *conn; /* NULL, or connected and prepared */
+  int host;     /* the one that is connected, or to be tried first */
+  bool timed_out;
   char sqlstate[6];
   int64_t quiet_until_ms; /* a server that stays away is not news every time */
 };
@@ -57,6 +59,10 @@ const char *pg_sqlstate(const struct pg *pg) {
   return pg->sqlstate;
 }
 
+bool pg_timed_out(const struct pg *pg) {
+  return pg->timed_out;
+}
+
 const char *pg_statement_text(const char *name) {
   for (const struct embedded_text *q = embedded_queries; q->name; q++)
     if (strcmp(q->name, name) == 0)
@@ -64,11 +70,24 @@ const char *pg_statement_text(const char *name) {
   assert(!"a statement that sql/queries does not have");
 }
 
-void pg_connect_params(const struct config *config, const char *program, const char *names[],
-                       const char *values[], char port[8]) {
+int pg_hosts(const struct config *config) {
+  int count = config_list_count(config->postgres_host);
+  return count ? count : 1;
+}
+
+void pg_host(const struct config *config, int n, char host[CONFIG_ITEM_SIZE]) {
+  int count = pg_hosts(config);
+  if (count > 1)
+    (void)config_list_item(config->postgres_host, n % count, host);
+  else
+    snprintf(host, CONFIG_ITEM_SIZE, "%s", config->resolved_postgres_host);
+}
+
+void pg_connect_params(const struct config *config, const char *program, const char *host,
+                       const char *names[], const char *values[], char port[8]) {
   snprintf(port, 8, "%ld", config->postgres_port);
   const char *const pairs[][2] = {
-      {"host", config->resolved_postgres_host},
+      {"host", host},
       {"port", port},
       {"dbname", config->postgres_db},
       {"user", config->postgres_user},
@@ -87,6 +106,7 @@ void pg_connect_params(const struct config *config, const char *program, const c
       {"gssencmode", "disable"},
       {"tcp_user_timeout", "5000"},
       {"connect_timeout", "2"},
+      {"target_session_attrs", pg_hosts(config) > 1 ? "read-write" : NULL},
   };
   static_assert(ARRAY_LEN(pairs) < PG_CONNECT_PARAMS, "room for the closing NULL");
   size_t n = 0;
@@ -117,10 +137,11 @@ static void log_failure(struct pg *pg, const char *what, const char *why) {
   log_warn("pg.failed", "op=%s msg=\"%s\"", what, log_quote(why, quoted, sizeof(quoted)));
 }
 
-static bool open_connection(struct pg *pg, int64_t deadline_ms) {
+static bool connect_host(struct pg *pg, int64_t deadline_ms) {
   const char *names[PG_CONNECT_PARAMS], *values[PG_CONNECT_PARAMS];
-  char port[8];
-  pg_connect_params(pg->config, pg->program, names, values, port);
+  char host[CONFIG_ITEM_SIZE], port[8];
+  pg_host(pg->config, pg->host, host);
+  pg_connect_params(pg->config, pg->program, host, names, values, port);
   PGconn *conn = PQconnectStartParams(names, values, 0);
   PostgresPollingStatusType status = conn ? PGRES_POLLING_WRITING : PGRES_POLLING_FAILED;
   if (conn && PQstatus(conn) == CONNECTION_BAD)
@@ -132,6 +153,7 @@ static bool open_connection(struct pg *pg, int64_t deadline_ms) {
       status = PQconnectPoll(conn);
   }
   if (status != PGRES_POLLING_OK || PQsetnonblocking(conn, 1) != 0) {
+    pg->timed_out |= late;
     if (clock_monotonic_ms() >= pg->quiet_until_ms) {
       log_failure(pg, "connect", late ? "deadline passed" : conn ? PQerrorMessage(conn) : "memory");
       pg->quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
@@ -145,6 +167,20 @@ static bool open_connection(struct pg *pg, int64_t deadline_ms) {
   pg->conn = conn;
   pg->quiet_until_ms = 0;
   return true;
+}
+
+/* Begins with the host that was the right one last; none may take the time of those behind it. */
+static bool open_connection(struct pg *pg, int64_t deadline_ms) {
+  int count = pg_hosts(pg->config);
+  for (int left = count; left > 0; left--) {
+    int64_t now = clock_monotonic_ms();
+    if (connect_host(pg, now + (deadline_ms - now) / left)) {
+      pg->timed_out = false;
+      return true;
+    }
+    pg->host = (pg->host + 1) % count;
+  }
+  return false;
 }
 
 /* Sends what is queued and collects the last result. NULL when the connection broke or the
@@ -168,6 +204,7 @@ static PGresult *collect(struct pg *pg, int64_t deadline_ms) {
     }
     if (!wait_socket(pg->conn, POLLIN | (unsent ? POLLOUT : 0), deadline_ms)) {
       log_failure(pg, "wait", "deadline passed");
+      pg->timed_out = true;
       PQclear(last);
       pg_disconnect(pg);
       return NULL;
@@ -198,6 +235,7 @@ static bool prepare_all(struct pg *pg, int64_t deadline_ms) {
 }
 
 bool pg_connect(struct pg *pg, int64_t deadline_ms) {
+  pg->timed_out = false;
   if (pg->conn)
     return true;
   if (!open_connection(pg, deadline_ms))
@@ -251,11 +289,12 @@ enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count, const c
   snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s", sqlstate ? sqlstate : "");
   log_failure(pg, statement, PQresultErrorMessage(r));
   PQclear(r);
-  /* Shutdowns and terminations (class 57P) and a plan that no longer fits: begin anew next time.
-   * An error was reported, so the statement was rolled back. Without a code the connection broke.
-   */
+  /* Shutdowns and terminations (class 57P), a server that has become read-only and a plan that no
+   * longer fits: begin anew next time. An error was reported, so the statement was rolled back.
+   * Without a code the connection broke. */
   if (!pg->sqlstate[0] || strncmp(pg->sqlstate, "57P", 3) == 0 ||
-      strcmp(pg->sqlstate, "26000") == 0 || strcmp(pg->sqlstate, "0A000") == 0)
+      strcmp(pg->sqlstate, "25006") == 0 || strcmp(pg->sqlstate, "26000") == 0 ||
+      strcmp(pg->sqlstate, "0A000") == 0)
     pg_disconnect(pg);
   bool lost = !pg->sqlstate[0] || strncmp(pg->sqlstate, "08", 2) == 0; /* a proxy says so, too */
   return lost ? PG_UNKNOWN : PG_REFUSED;

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 /*
- * A connection to PostgreSQL that makes itself again when it broke, with a deadline on everything.
+ * A connection to PostgreSQL that makes itself again when it broke, with a deadline on everything:
+ * to the one of POSTGRES_HOST's hosts that can be written to.
  * Statements are files of sql/queries, named without their suffix; all that a program uses are
  * prepared when it connects. Results are binary.
  */
@@ -40,14 +41,23 @@ must_check enum pg_outcome pg_exec(struct pg *pg, const char *statement, int cou
                                    const char *const *values, int64_t deadline_ms,
                                    PGresult **result);
 
+/* True when the last failure was a deadline (so the server hangs, rather than being gone). */
+bool pg_timed_out(const struct pg *pg);
+
 /* The SQLSTATE of the last error, "" when there was none or the connection was at fault. */
 const char *pg_sqlstate(const struct pg *pg);
 
+/* POSTGRES_HOST's hosts: how many, and the n-th, counted round. Whoever connects without blocking
+ * tries one after the other himself: libpq stays with one that is silent for as long as it is let.
+ */
+int pg_hosts(const struct config *config);
+void pg_host(const struct config *config, int n, char host[CONFIG_ITEM_SIZE]);
 /* The connection string's parts for those who use libpq themselves: arrays closed by NULL, at most
- * PG_CONNECT_PARAMS long, pointing into `config` and `port`. */
-enum { PG_CONNECT_PARAMS = 13 };
-void pg_connect_params(const struct config *config, const char *program, const char *names[],
-                       const char *values[], char port[8]);
+ * PG_CONNECT_PARAMS long, pointing into `config`, `host` (one, or all) and `port`. Where there are
+ * several hosts, one that is read-only is refused. */
+enum { PG_CONNECT_PARAMS = 14 };
+void pg_connect_params(const struct config *config, const char *program, const char *host,
+                       const char *names[], const char *values[], char port[8]);
 /* The text of a statement of sql/queries; asserts that there is one of that name. */
 const char *pg_statement_text(const char *name);
 

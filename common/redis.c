@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/embedded.h"
 #include "common/log.h"
+#include "common/sentinel.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +21,9 @@ struct redis {
   char run_id[48];
   char sha[SCRIPTS_MAX][41]; /* in the order of embedded_lua */
   bool timed_out;
+  int sentinel;           /* the one to ask first */
   int64_t quiet_until_ms; /* a server that stays away is not news every time */
+  int64_t error_quiet_until_ms;
 };
 
 struct redis *redis_new(const struct config *config) {
@@ -65,19 +68,50 @@ static void fail(struct redis *redis, const char *what) {
   disconnect(redis);
 }
 
-static bool open_connection(struct redis *redis) {
-  const struct timeval timeout = {.tv_sec = REDIS_TIMEOUT_MS / 1000,
-                                  .tv_usec = REDIS_TIMEOUT_MS % 1000 * 1000};
-  const char *host = redis->config->resolved_redis_host;
-  redis->context = *redis->config->redis_host && *host != '/'
-                       ? redisConnectWithTimeout(host, (int)redis->config->redis_port, timeout)
-                       : redisConnectUnixWithTimeout(host, timeout);
+/* A port of 0: `host` is a socket's path. */
+static bool dial(struct redis *redis, const char *host, int port, int timeout_ms) {
+  const struct timeval timeout = {.tv_sec = timeout_ms / 1000,
+                                  .tv_usec = timeout_ms % 1000 * 1000L};
+  redis->context = port ? redisConnectWithTimeout(host, port, timeout)
+                        : redisConnectUnixWithTimeout(host, timeout);
   if (!redis->context || redis->context->err ||
       redisSetTimeout(redis->context, timeout) != REDIS_OK) {
     fail(redis, "connect");
     return false;
   }
   return true;
+}
+
+/* Asks one Sentinel after the other, the one that was right last first. */
+static bool find_master(struct redis *redis, struct redis_address *master) {
+  for (int left = sentinel_count(redis->config); left > 0; left--) {
+    struct redis_address sentinel;
+    sentinel_at(redis->config, redis->sentinel, &sentinel);
+    bool found = false;
+    if (dial(redis, sentinel.host, sentinel.port, REDIS_SENTINEL_TIMEOUT_MS)) {
+      const char *words[SENTINEL_WORDS];
+      sentinel_question(redis->config, words);
+      redis_queue(redis, SENTINEL_WORDS, words, NULL);
+      cleanup_reply redisReply *reply = redis_next(redis);
+      found = sentinel_read(reply, master);
+      disconnect(redis);
+    }
+    if (found)
+      return true;
+    redis->sentinel++;
+  }
+  return false;
+}
+
+static bool open_connection(struct redis *redis) {
+  const struct config *config = redis->config;
+  if (sentinel_count(config)) {
+    struct redis_address master;
+    return find_master(redis, &master) && dial(redis, master.host, master.port, REDIS_TIMEOUT_MS);
+  }
+  const char *host = config->resolved_redis_host;
+  bool unix_socket = !*config->redis_host || *host == '/';
+  return dial(redis, host, unix_socket ? 0 : (int)config->redis_port, REDIS_TIMEOUT_MS);
 }
 
 static bool authenticate(struct redis *redis) {
@@ -87,6 +121,16 @@ static bool authenticate(struct redis *redis) {
   redis_queue(redis, 2, argv, NULL);
   cleanup_reply redisReply *reply = redis_next(redis);
   return reply && reply->type != REDIS_REPLY_ERROR;
+}
+
+/* A Sentinel may have named a master that is none any more. */
+static bool check_role(struct redis *redis) {
+  if (!sentinel_count(redis->config))
+    return true;
+  const char *const argv[] = {"ROLE"};
+  redis_queue(redis, 1, argv, NULL);
+  cleanup_reply redisReply *reply = redis_next(redis);
+  return sentinel_is_master(reply);
 }
 
 static bool learn_run_id(struct redis *redis) {
@@ -131,13 +175,13 @@ bool redis_connect(struct redis *redis) {
     disconnect(redis);
   if (redis->context)
     return true;
-  if (!open_connection(redis))
-    return false;
-  if (authenticate(redis) && learn_run_id(redis) && load_scripts(redis)) {
+  if (open_connection(redis) && authenticate(redis) && check_role(redis) && learn_run_id(redis) &&
+      load_scripts(redis)) {
     redis->quiet_until_ms = 0;
     return true;
   }
   disconnect(redis);
+  redis->sentinel++; /* another one may know better */
   return false;
 }
 
@@ -185,9 +229,14 @@ redisReply *redis_next(struct redis *redis) {
   redisReply *r = reply;
   if (r->type == REDIS_REPLY_ERROR) {
     char quoted[200];
-    log_warn("redis.error", "msg=\"%s\"", log_quote(r->str, quoted, sizeof(quoted)));
-    /* Scripts flushed, read-only replica, still loading: a fresh connection sorts it out. */
-    if (strncmp(r->str, "ERR", 3) != 0) {
+    if (clock_monotonic_ms() >= redis->error_quiet_until_ms) {
+      log_warn("redis.error", "msg=\"%s\"", log_quote(r->str, quoted, sizeof(quoted)));
+      redis->error_quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
+    }
+    /* Scripts flushed, read-only replica, too few replicas, still loading: a fresh connection sorts
+     * it out. (Redis 6 wraps the error of a command in a script into an ERR.) */
+    if (strncmp(r->str, "ERR", 3) != 0 || strstr(r->str, "-READONLY") ||
+        strstr(r->str, "-NOREPLICAS")) {
       freeReplyObject(r);
       disconnect(redis);
       return NULL;

@@ -13,14 +13,16 @@
  */
 struct redis;
 
-enum { REDIS_TIMEOUT_MS = 1000 };
+enum { REDIS_TIMEOUT_MS = 1000, REDIS_SENTINEL_TIMEOUT_MS = 300 };
 
 /* `config` must outlive it. Does not connect yet. */
 struct redis *redis_new(const struct config *config);
 void redis_free(struct redis *redis);
 
 /* Connects if it is not connected (a connection that the server closed meanwhile is noticed),
- * authenticates, learns the run id, loads the scripts. Blocks for a few REDIS_TIMEOUT_MS at most.
+ * authenticates, learns the run id, loads the scripts. Where there are Sentinels one of them is
+ * asked who the master is, and whoever is no master is refused. Blocks for a few REDIS_TIMEOUT_MS
+ * at most.
  */
 must_check bool redis_connect(struct redis *redis);
 /* The run id of the server; "" while not connected. */
@@ -37,7 +39,8 @@ void redis_queue_script(struct redis *redis, const char *script, int keys, int a
 /*
  * Sends what is queued and returns the next reply in order, to be freed (cleanup_reply). NULL: the
  * connection broke or timed out, and is closed; whatever was queued may or may not have been done.
- * An error reply is logged and returned as such.
+ * An error reply is logged and returned as such; but one that another connection might not get (a
+ * replica's, one of a master that has lost its replicas) closes the connection, and is NULL.
  */
 must_check redisReply *redis_next(struct redis *redis);
 /* True when the last failure was a time-out (so the server hangs, rather than being gone). */

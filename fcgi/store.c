@@ -54,18 +54,17 @@ static bool redis_usable(struct store *store) {
   return false;
 }
 
-static void blame_postgres(struct store *store, int64_t deadline_ms) {
-  if (clock_monotonic_ms() >= deadline_ms)
+static void blame_postgres(struct store *store) {
+  if (pg_timed_out(store->pg))
     breaker_trip(store->breaker, BACKEND_POSTGRES);
 }
 
 static bool postgres_usable(struct store *store) {
   if (breaker_is_open(store->breaker, BACKEND_POSTGRES))
     return false;
-  int64_t deadline_ms = clock_monotonic_ms() + CONNECT_MS;
-  if (pg_connect(store->pg, deadline_ms))
+  if (pg_connect(store->pg, clock_monotonic_ms() + CONNECT_MS))
     return true;
-  blame_postgres(store, deadline_ms);
+  blame_postgres(store);
   return false;
 }
 
@@ -76,10 +75,9 @@ bool store_needs_tending(const struct store *store) {
 
 static bool ping_postgres(struct store *store) {
   cleanup_pgresult PGresult *r = NULL;
-  int64_t deadline_ms = clock_monotonic_ms() + PROBE_MS;
-  if (pg_exec(store->pg, "ping", 0, NULL, deadline_ms, &r) == PG_DONE)
+  if (pg_exec(store->pg, "ping", 0, NULL, clock_monotonic_ms() + PROBE_MS, &r) == PG_DONE)
     return true;
-  blame_postgres(store, deadline_ms);
+  blame_postgres(store);
   return false;
 }
 
@@ -133,12 +131,12 @@ enum store_create store_create(struct store *store, struct call *call, int64_t *
     return live_release(store->redis, call, &admission) ? STORE_REBUILDING : STORE_UNKNOWN;
   case RECORD_REFUSED:
   case RECORD_INVALID:
-    blame_postgres(store, deadline_ms);
+    blame_postgres(store);
     return live_release(store->redis, call, &admission) ? STORE_UNAVAILABLE : STORE_UNKNOWN;
   case RECORD_UNKNOWN:
     break;
   }
-  blame_postgres(store, deadline_ms);
+  blame_postgres(store);
   return STORE_UNKNOWN;
 }
 
@@ -157,7 +155,7 @@ enum store_find store_find(struct store *store, const char *id, struct call *cal
   int64_t deadline_ms = clock_monotonic_ms() + RECORD_READ_MS;
   if (record_find(store->pg, id, deadline_ms, call, &held->result) == PG_DONE)
     return held->result ? STORE_FOUND : STORE_ABSENT;
-  blame_postgres(store, deadline_ms);
+  blame_postgres(store);
   return STORE_DOWN;
 }
 
@@ -180,7 +178,7 @@ bool store_metrics(struct store *store, const struct keyring *ring, struct recor
   int64_t deadline_ms = clock_monotonic_ms() + RECORD_READ_MS;
   if (record_metrics(store->pg, deadline_ms, metrics) == PG_DONE)
     return true;
-  blame_postgres(store, deadline_ms);
+  blame_postgres(store);
   return false;
 }
 

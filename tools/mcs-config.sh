@@ -66,12 +66,12 @@ apply_config() {
 	eval "$1"
 	set +a
 	: "${PORT:?}" "${BIND:?}" "${POSTGRES_DB:?}" "${POSTGRES_USER:?}" "${VALID_API_KEYS:?}"
-	: "${BASE_PATH?}" "${POSTGRES_HOST?}" "${REDIS_HOST?}" "${WSD_LISTEN?}"
+	: "${BASE_PATH?}" "${POSTGRES_HOST?}" "${REDIS_HOST?}" "${REDIS_SENTINELS?}" "${WSD_LISTEN?}" "${PARTS:?}"
 	run_folder=$MCS_VAR/run
 	choose_server
 	embedded_postgres='' embedded_redis=''
 	[[ $POSTGRES_HOST && $POSTGRES_HOST != "$run_folder" ]] || embedded_postgres=yes
-	[[ $REDIS_HOST && $REDIS_HOST != "$run_folder/redis.sock" ]] || embedded_redis=yes
+	[[ $REDIS_SENTINELS || ($REDIS_HOST && $REDIS_HOST != "$run_folder/redis.sock") ]] || embedded_redis=yes
 	# Where this machine reaches the web server.
 	local host=$BIND
 	case $host in

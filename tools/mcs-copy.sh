@@ -14,7 +14,7 @@ need_servers() {
 	local variable
 	load_config
 	for variable; do
-		[[ ${!variable} ]] || die "not running in $MCS_VAR: ./mcs run starts it (or set $variable)"
+		[[ ${!variable} || ($variable == REDIS_HOST && $REDIS_SENTINELS) ]] || die "not running in $MCS_VAR: ./mcs run starts it (or set $variable)"
 	done
 }
 
@@ -49,6 +49,7 @@ cmd_status() {
 		part_wanted "$name" && well=1 || state=elsewhere
 		printf '%-9s %-9s\n' "$name" "$state"
 	done
+	part_wanted api || return "$well"
 	state=$(ready_status)
 	if [[ $state == 200 ]]; then
 		echo "ready at $url"
@@ -85,6 +86,7 @@ cmd_psql() {
 	client=$(printf '%s\n' /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1)
 	[[ -x $client ]] || client=psql
 	[[ ! $POSTGRES_PASSWORD ]] || export PGPASSWORD=$POSTGRES_PASSWORD
+	[[ $host != *,* ]] || export PGTARGETSESSIONATTRS=read-write
 	PGHOST=$host PGPORT=$POSTGRES_PORT PGUSER=$POSTGRES_USER PGDATABASE=$POSTGRES_DB exec "$client" "$@"
 }
 

@@ -33,6 +33,8 @@ part_wanted() {
 	case $1 in
 		postgres) [[ $embedded_postgres ]] ;;
 		redis) [[ $embedded_redis ]] ;;
+		pool) has_pool_part && part_wanted api ;;
+		*) [[ ,$PARTS, == *,$1,* ]] ;;
 	esac
 }
 
@@ -140,8 +142,24 @@ configure_redis() {
 	[[ ! $REDIS_PASSWORD ]] || printf 'requirepass "%s"\n' "${quoted//\"/\\\"}"
 }
 
+# Sets where to the master that the first Sentinel which answers names, as redis-cli's options.
+find_redis_master() {
+	local sentinels sentinel host port
+	IFS=, read -ra sentinels <<<"$REDIS_SENTINELS"
+	for sentinel in "${sentinels[@]}"; do
+		host=${sentinel%:*} host=${host#[} host=${host%]}
+		{ read -r host && read -r port; } < <(timeout 2 redis-cli -h "$host" -p "${sentinel##*:}" \
+			SENTINEL get-master-addr-by-name "$REDIS_MASTER_NAME" 2>/dev/null) || continue
+		where=(-h "$host" -p "$port")
+		return
+	done
+	echo "no Sentinel names a master $REDIS_MASTER_NAME"
+	return 1
+}
+
 run_redis_cli() {
 	local where=(-h "$REDIS_HOST" -p "$REDIS_PORT") socket=$REDIS_HOST
+	[[ ! $REDIS_SENTINELS ]] || { find_redis_master && socket=''; } || return
 	[[ ! $embedded_redis ]] || socket=$run_folder/redis.sock
 	[[ $socket != /* ]] || where=(-s "$socket")
 	[[ ! $REDIS_PASSWORD ]] || export REDISCLI_AUTH=$REDIS_PASSWORD

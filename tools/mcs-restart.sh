@@ -31,8 +31,9 @@ rolling_restart() {
 	say 'restarting'
 	note_restart restarting
 	prepare_programs
-	renew_worker
-	renew_behind_web_server || outcome='not everything was restarted; see the logs'
+	! part_wanted worker || renew_worker
+	! part_wanted wsd || part_wanted api || renew_wsd
+	! part_wanted api || renew_behind_web_server || outcome='not everything was restarted; see the logs'
 	[[ $outcome ]] || outcome="restarted in $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms"
 	say "$outcome"
 	restart_wanted=''
@@ -51,27 +52,30 @@ renew_worker() {
 
 # Where the pool is a part of its own it renews itself, and nobody who comes to the web server can tell.
 renew_behind_web_server() {
-	has_pool_part || { renew_wsd_and_api; return; }
-	local old=${pid[wsd]} old_pool
-	read -ra old_pool <"/proc/${pid[pool]}/task/${pid[pool]}/children"
-	kill -s HUP "${pid[pool]}" && reload_server && renew_wsd &&
-		await_restart 20 have_ended "${old_pool[@]}" "$old" && await_restart 20 is_ready
+	[[ $MCS_SERVER != lighttpd ]] || { renew_wsd_and_api; return; }
+	local old=${pid[wsd]:-} old_pool=()
+	if has_pool_part; then
+		read -ra old_pool <"/proc/${pid[pool]}/task/${pid[pool]}/children"
+		kill -s HUP "${pid[pool]}" || return
+	fi
+	reload_server && { [[ ! $old ]] || renew_wsd; } &&
+		await_restart 20 have_ended "${old_pool[@]}" ${old:+"$old"} && await_restart 20 is_ready
 }
 
 # lighttpd is told to restart gracefully: it takes nothing new until its connections have ended. The
 # WebSockets among them end when the old wsd, which nobody can come to any more, sends its watchers
 # away; they find a new one.
 renew_wsd_and_api() {
-	local old=${pid[wsd]} socket old_pool
+	local old=${pid[wsd]:-} socket old_pool
 	read -ra old_pool < <(api_children)
 	generation=$((generation + 1))
 	write_vars || return
 	socket=$(sed -n 's/^var.mcs_responder_socket = "\(.*\)"$/\1/p' "$MCS_VAR/etc/vars.conf")-0
 	kill -s USR1 "${pid[api]}" || return
 	pause 0.1 # for the handshakes that lighttpd has in hand
-	renew_wsd || return
+	[[ ! $old ]] || renew_wsd || return
 	await_restart 20 api_has_pool "$socket" && await_restart 20 is_ready &&
-		await_restart 15 have_ended "${old_pool[@]}" "$old"
+		await_restart 15 have_ended "${old_pool[@]}" ${old:+"$old"}
 }
 
 # There is always a wsd that listens: lighttpd would not try again for a second or two after it found
@@ -100,7 +104,7 @@ await_restart() {
 	local deadline=$((SECONDS + $1))
 	shift
 	until "$@"; do
-		((SECONDS < deadline)) && kill -0 "${pid[api]}" "${pid[wsd]}" 2>/dev/null || return
+		((SECONDS < deadline)) && kill -0 ${pid[api]:+"${pid[api]}"} ${pid[wsd]:+"${pid[wsd]}"} 2>/dev/null || return
 		pause 0.03
 	done
 	return 0 # and not what `pause` said

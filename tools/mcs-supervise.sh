@@ -25,7 +25,9 @@ cmd_run() {
 		build_programs "$mode" all
 		load_config
 		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
-		MCS_RUN_BEGAN=$begin hold_socket "$here/mcs" run
+		export MCS_RUN_BEGAN=$begin
+		! part_wanted api || hold_socket "$here/mcs" run
+		exec "$here/mcs" run </dev/null
 	fi
 	unset MCS_RUN_BEGAN
 	trap '' USR1 # ./mcs restart may ask before we can
@@ -176,7 +178,7 @@ start_everything() {
 	prepare_programs
 	[[ ! $embedded_postgres ]] || prepare_postgres
 	[[ ! $embedded_redis ]] || prepare_redis
-	prepare_server
+	! part_wanted api || prepare_server
 	: >"$MCS_VAR/parts"
 	[[ $embedded_redis ]] || check_redis
 	[[ ! $embedded_postgres ]] || end_leftover_postgres
@@ -188,11 +190,13 @@ start_everything() {
 	[[ ! $embedded_postgres ]] || create_database || die 'cannot create the database'
 	as_service "$MCS_VAR/bin/mcs-admin" migrate >"$MCS_VAR/etc/migrate.out" 2>&1 ||
 		die_unless_stopped "$(sed -n 's/^mcs[^:]*: //p' "$MCS_VAR/etc/migrate.out" | tail -n 1)"
-	start_part wsd
-	start_part worker
-	! has_pool_part || start_part pool
-	start_part api
-	await_part api is_ready wsd worker
+	local name own=()
+	for name in wsd worker pool api; do
+		part_wanted "$name" || continue
+		start_part "$name"
+		own+=("$name")
+	done
+	! part_wanted api || await_part api is_ready "${own[@]}"
 }
 
 is_ready() { [[ $(ready_status) == 200 ]]; }
@@ -208,7 +212,7 @@ check_redis() {
 	local reply
 	reply=$(run_redis_cli PING 2>&1)
 	[[ $reply == PONG ]] ||
-		die_unless_stopped "cannot use Redis (REDIS_HOST=$REDIS_HOST, REDIS_PORT=$REDIS_PORT, REDIS_PASSWORD): ${reply%%$'\n'*}"
+		die_unless_stopped "cannot use Redis (REDIS_HOST=$REDIS_HOST, REDIS_PORT=$REDIS_PORT, REDIS_SENTINELS=$REDIS_SENTINELS, REDIS_PASSWORD): ${reply%%$'\n'*}"
 }
 
 # A postgres whose mcs was killed may still be writing its last checkpoint.
@@ -303,6 +307,7 @@ banner() {
 	((${#keys[@]} <= 6)) || extra=" and $((${#keys[@]} - 6)) more"
 	local took=$((${EPOCHREALTIME//[.,]/} - ${1//[.,]/}))
 	printf 'mcs: ready after %d.%d s; Ctrl-C stops it\n\n' $((took / 1000000)) $((took / 100000 % 10))
+	part_wanted api || return 0
 	cat <<-END
 		  URL       $url
 		  API keys  ${shown:2}$extra

@@ -40,6 +40,7 @@ struct cold {
   struct ev_loop *loop;
   const struct config *config;
   struct answer_to to;
+  int host;     /* the one that is connected, or to be tried next */
   PGconn *conn; /* NULL exactly while away */
   enum stage stage;
   bool quiet;      /* the failure was logged already, and nothing worked since */
@@ -109,6 +110,8 @@ static void fail(struct cold *cold, const char *op, const char *reason) {
   ev_io_stop(cold->loop, &cold->io);
   PQfinish(cold->conn);
   cold->conn = NULL;
+  if (cold->stage == STAGE_CONNECTING)
+    cold->host = (cold->host + 1) % pg_hosts(cold->config);
   cold->stage = STAGE_AWAY;
   ev_timer_stop(cold->loop, &cold->retry);
   ev_timer_set(&cold->retry, cold->backoff_s, 0.);
@@ -142,13 +145,14 @@ static bool flush(struct cold *cold, const char *op) {
 
 static void connect_cold(struct cold *cold) {
   const char *names[PG_CONNECT_PARAMS], *values[PG_CONNECT_PARAMS];
-  char port[8];
-  pg_connect_params(cold->config, "mcs-wsd", names, values, port);
+  char host[CONFIG_ITEM_SIZE], port[8];
+  pg_host(cold->config, cold->host, host);
+  pg_connect_params(cold->config, "mcs-wsd", host, names, values, port);
   cold->conn = PQconnectStartParams(names, values, 0);
   if (!cold->conn)
     log_oom();
   cold->stage = STAGE_CONNECTING;
-  cold->due_ms = clock_monotonic_ms() + CONNECT_MS;
+  cold->due_ms = clock_monotonic_ms() + CONNECT_MS / pg_hosts(cold->config);
   if (PQstatus(cold->conn) == CONNECTION_BAD) {
     fail_pg(cold, "connect");
     return;

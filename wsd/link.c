@@ -1,13 +1,15 @@
-/* One connection to Redis: connecting, backing off, and the lifetime rules of hiredis. */
+/* One connection to Redis: finding it, connecting, backing off, and the lifetime rules of hiredis.
+ */
 
 #include "wsd/link.h"
 
 #include "common/log.h"
+#include "common/sentinel.h"
 
 #include <hiredis/adapters/libev.h>
 #include <stdlib.h>
 
-static const double backoff_min_s = 0.1, backoff_max_s = 1;
+static const double backoff_min_s = 0.1, backoff_max_s = 1, sentinel_patience_s = 0.5;
 
 struct link {
   struct ev_loop *loop;
@@ -15,6 +17,8 @@ struct link {
   const char *name;
   struct link_owner owner;
   redisAsyncContext *redis; /* NULL while waiting for the next try; its data points back here */
+  bool asking;              /* it is a Sentinel's */
+  int sentinel;             /* the one to ask */
   bool ready;
   bool quiet; /* the failure was logged already, and nothing worked since */
   double backoff_s;
@@ -22,7 +26,7 @@ struct link {
 };
 
 redisAsyncContext *link_redis(const struct link *link) {
-  return link->redis;
+  return link->asking ? NULL : link->redis;
 }
 
 bool link_is_ready(const struct link *link) {
@@ -39,6 +43,9 @@ static void arm(struct link *link, double after_s) {
 static void lost(struct link *link, const char *reason) {
   char quoted[200];
   link->redis = NULL;
+  link->asking = false;
+  if (!link->ready)
+    link->sentinel++; /* another one may know better */
   link->ready = false;
   if (!link->quiet)
     log_warn("redis.lost", "link=%s msg=\"%s\"", link->name,
@@ -64,6 +71,30 @@ static void on_auth(redisAsyncContext *redis, void *reply, void *arg) {
     link_break(redis->data, r->str);
 }
 
+/* A Sentinel may have named a master that is none any more. */
+static void on_role(redisAsyncContext *redis, void *reply, void *arg) {
+  if (reply && redis->data && !sentinel_is_master(reply))
+    link_break(redis->data, "not a master");
+}
+
+static void open_link(struct link *link, const char *host, int port);
+
+static void on_master(redisAsyncContext *redis, void *reply, void *arg) {
+  struct link *link = redis->data;
+  struct redis_address master;
+  if (!reply || !link)
+    return; /* lost; or given up */
+  if (!sentinel_read(reply, &master)) {
+    link_break(link, "the Sentinel knows no such master");
+    return;
+  }
+  redis->data = NULL;
+  redisAsyncFree(redis);
+  link->asking = false;
+  arm(link, LINK_READY_S);
+  open_link(link, master.host, master.port);
+}
+
 static void on_connect(const redisAsyncContext *redis, int status) {
   struct link *link = redis->data;
   if (!link)
@@ -72,8 +103,16 @@ static void on_connect(const redisAsyncContext *redis, int status) {
     lost(link, redis->errstr); /* hiredis frees the context next */
     return;
   }
+  if (link->asking) {
+    const char *words[SENTINEL_WORDS];
+    sentinel_question(link->config, words);
+    redisAsyncCommandArgv(link->redis, on_master, NULL, SENTINEL_WORDS, words, NULL);
+    return;
+  }
   if (*link->config->redis_password)
     redisAsyncCommand(link->redis, on_auth, NULL, "AUTH %s", link->config->redis_password);
+  if (sentinel_count(link->config))
+    redisAsyncCommand(link->redis, on_role, NULL, "ROLE");
   link->owner.on_connected(link->owner.arg);
 }
 
@@ -83,17 +122,11 @@ static void on_disconnect(const redisAsyncContext *redis, int status) {
     lost(link, status == REDIS_OK ? "disconnected" : redis->errstr);
 }
 
-static redisAsyncContext *begin(const struct config *config) {
-  const char *host = config->resolved_redis_host;
+static void open_link(struct link *link, const char *host, int port) {
   redisAsyncContext *redis =
-      *host == '/' ? redisAsyncConnectUnix(host) : redisAsyncConnect(host, (int)config->redis_port);
+      *host == '/' ? redisAsyncConnectUnix(host) : redisAsyncConnect(host, port);
   if (!redis)
     log_oom();
-  return redis;
-}
-
-static void connect_link(struct link *link) {
-  redisAsyncContext *redis = begin(link->config);
   if (redis->err) {
     lost(link, redis->errstr);
     redisAsyncFree(redis);
@@ -104,7 +137,20 @@ static void connect_link(struct link *link) {
   redisLibevAttach(link->loop, redis);
   redisAsyncSetConnectCallback(redis, on_connect);
   redisAsyncSetDisconnectCallback(redis, on_disconnect);
+}
+
+static void connect_link(struct link *link) {
+  const struct config *config = link->config;
+  struct redis_address sentinel;
   arm(link, LINK_READY_S);
+  link->asking = sentinel_count(config) > 0;
+  if (link->asking) {
+    arm(link, sentinel_patience_s);
+    sentinel_at(config, link->sentinel, &sentinel);
+    open_link(link, sentinel.host, sentinel.port);
+  } else {
+    open_link(link, config->resolved_redis_host, (int)config->redis_port);
+  }
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 
 /*
- * An asynchronous connection to Redis that makes itself again when it broke. hiredis frees a
+ * An asynchronous connection to Redis that makes itself again when it broke; where there are
+ * Sentinels, to the master that one of them names. hiredis frees a
  * context that breaks or could not connect, after calling all outstanding callbacks with a NULL
  * reply; all of that is dealt with here, so its users only ever ask link_redis().
  */

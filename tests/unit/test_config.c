@@ -127,6 +127,30 @@ static void test_resolved(void) {
   }
 }
 
+static void test_lists(void) {
+  static const struct {
+    const char *list;
+    int count, n;
+    const char *item;
+  } cases[] = {
+      {"", 0, 0, ""},       {"a", 1, 0, "a"},   {"a", 1, 1, ""},    {"a,bc", 2, 0, "a"},
+      {"a,bc", 2, 1, "bc"}, {"a,bc", 2, 2, ""}, {"a,,c", 3, 1, ""}, {"a,,c", 3, 2, "c"},
+      {",", 2, 0, ""},      {",", 2, 1, ""},    {"a,", 2, 1, ""},
+  };
+  char item[CONFIG_ITEM_SIZE], longest[CONFIG_ITEM_SIZE + 3];
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    CHECK_INT(config_list_count(cases[i].list), cases[i].count);
+    CHECK(config_list_item(cases[i].list, cases[i].n, item) == (*cases[i].item != '\0'));
+    CHECK_STR(item, cases[i].item);
+  }
+  memset(longest, 'x', sizeof(longest));
+  longest[CONFIG_ITEM_SIZE] = ',';
+  longest[CONFIG_ITEM_SIZE + 2] = '\0';
+  CHECK(!config_list_item(longest, 0, item));
+  CHECK(config_list_item(longest, 1, item));
+  CHECK_STR(item, "x");
+}
+
 /* --- the file --------------------------------------------------------------------------------- */
 
 static void test_file_forms(void) {
@@ -289,6 +313,23 @@ static void test_string_faults(void) {
       {"BIND", "1.2.3"},
       {"BIND", "[127.0.0.1]"},
       {"POSTGRES_HOST", "a b"},
+      {"POSTGRES_HOST", "a,,b"},
+      {"POSTGRES_HOST", ",a"},
+      {"POSTGRES_HOST", "a,"},
+      {"POSTGRES_HOST", ","},
+      {"REDIS_SENTINELS", "a"},
+      {"REDIS_SENTINELS", "a:1,"},
+      {"REDIS_SENTINELS", ",a:1"},
+      {"REDIS_SENTINELS", "a:1,,b:1"},
+      {"REDIS_SENTINELS", "a:1,b:65536"},
+      {"REDIS_SENTINELS", "/run/sentinel.sock"},
+      {"REDIS_SENTINELS", "a:1, b:1"},
+      {"REDIS_MASTER_NAME", ""},
+      {"REDIS_MASTER_NAME", "a b"},
+      {"PARTS", ""},
+      {"PARTS", "web"},
+      {"PARTS", "api,"},
+      {"PARTS", "api worker"},
       {"POSTGRES_DB", ""},
       {"POSTGRES_DB", "a/b"},
       {"POSTGRES_USER", "a;b"},
@@ -345,6 +386,11 @@ static void test_string_values(void) {
       {"BIND", "[::]"},
       {"CORS_ORIGIN", "https://a.example,http://localhost:8080"},
       {"POSTGRES_HOST", "/var/run/postgresql"},
+      {"POSTGRES_HOST", "db1.example,db2.example"},
+      {"REDIS_SENTINELS", "a:1"},
+      {"REDIS_SENTINELS", "10.0.0.1:26379,[::1]:26379,c.example:1"},
+      {"PARTS", "api"},
+      {"PARTS", "worker,wsd"},
       {"POSTGRES_PASSWORD", "any 'thing' \"at\" $all \\ \xc3\xa9"},
       {"VALID_API_KEYS", "one"},
       {"VALID_API_KEYS", " a , b ,, c "},
@@ -492,6 +538,7 @@ int main(void) {
   RUN(test_defaults);
   RUN(test_environment);
   RUN(test_resolved);
+  RUN(test_lists);
   RUN(test_file_forms);
   RUN(test_environment_beats_file);
   RUN(test_file_faults);

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/config.h"
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+
+/*
+ * What a client of Redis Sentinel has to know, without its connections: whom to ask, what, and what
+ * the replies mean. A Sentinel's word is checked with the Redis that it names (ROLE), for it may
+ * not have heard of a failover yet.
+ */
+struct redis_address {
+  char host[CONFIG_ITEM_SIZE];
+  int port;
+};
+
+/* How many REDIS_SENTINELS there are: 0 when Redis is where REDIS_HOST says. */
+int sentinel_count(const struct config *config);
+/* The n-th of them, counted round. */
+void sentinel_at(const struct config *config, int n, struct redis_address *sentinel);
+
+/* The question, as words of a command; its last one points into `config`. */
+enum { SENTINEL_WORDS = 3 };
+void sentinel_question(const struct config *config, const char *words[SENTINEL_WORDS]);
+/* Reads its reply; false, and nothing set, when that names nobody. */
+must_check bool sentinel_read(const redisReply *reply, struct redis_address *master);
+
+/* Whether that is a master's reply to ROLE. */
+must_check bool sentinel_is_master(const redisReply *role);
