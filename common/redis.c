@@ -22,6 +22,7 @@ struct redis {
   char sha[SCRIPTS_MAX][41]; /* in the order of embedded_lua */
   bool timed_out;
   int sentinel;           /* the one to ask first */
+  int64_t written_ms;     /* when it was last seen to be writable, where there are Sentinels */
   int64_t quiet_until_ms; /* a server that stays away is not news every time */
   int64_t error_quiet_until_ms;
 };
@@ -162,6 +163,17 @@ static bool load_scripts(struct redis *redis) {
   return good;
 }
 
+/* A master that was cut off, and perhaps replaced, must not be read from for long either. */
+static bool check_writable(struct redis *redis) {
+  int64_t now = clock_monotonic_ms();
+  if (!sentinel_count(redis->config) || now - redis->written_ms < SENTINEL_WRITE_MS)
+    return true;
+  redis_queue(redis, SENTINEL_WRITE_WORDS, sentinel_write, NULL);
+  cleanup_reply redisReply *reply = redis_next(redis);
+  redis->written_ms = now;
+  return reply && reply->type != REDIS_REPLY_ERROR;
+}
+
 /* An idle connection on which something can be read has been closed by the server. */
 static bool is_stale(const struct redis *redis) {
   char byte;
@@ -173,10 +185,12 @@ bool redis_connect(struct redis *redis) {
   redis->timed_out = false;
   if (redis->context && is_stale(redis))
     disconnect(redis);
-  if (redis->context)
+  if (redis->context && check_writable(redis))
     return true;
-  if (open_connection(redis) && authenticate(redis) && check_role(redis) && learn_run_id(redis) &&
-      load_scripts(redis)) {
+  disconnect(redis);
+  redis->written_ms = 0;
+  if (open_connection(redis) && authenticate(redis) && check_role(redis) && check_writable(redis) &&
+      learn_run_id(redis) && load_scripts(redis)) {
     redis->quiet_until_ms = 0;
     return true;
   }

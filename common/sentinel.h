@@ -29,3 +29,11 @@ must_check bool sentinel_read(const redisReply *reply, struct redis_address *mas
 
 /* Whether that is a master's reply to ROLE. */
 must_check bool sentinel_is_master(const redisReply *role);
+
+/*
+ * What each connection writes every SENTINEL_WRITE_MS, words of a command: a master that has been
+ * cut off from its replicas (min-replicas-to-write), and perhaps replaced, refuses it. Who only
+ * reads would otherwise never notice.
+ */
+enum { SENTINEL_WRITE_WORDS = 5, SENTINEL_WRITE_MS = 1000 };
+extern const char *const sentinel_write[SENTINEL_WRITE_WORDS];

@@ -116,7 +116,7 @@ table_row() {
 	local mutants late
 	late=$(sed -n 's/.*(at most \([0-9]* ms\) late.*/\1/p' "$4.out")
 	# shellcheck disable=SC2016
-	mutants=$(grep -lE "^fault (.* )?$1( |$)" "$here"/tests/mutants/*.patch | sed 's|.*/||; s|\.patch$|`|; s|^|`|' | paste -sd ' ')
+	mutants=$(grep -lE "^(fault|hosts) (.* )?$1( |$)" "$here"/tests/mutants/*.patch | sed 's|.*/||; s|\.patch$|`|; s|^|`|' | paste -sd ' ')
 	jq -r --arg what "$2" --arg wrong "${3:-kept}" --arg mutants "$mutants" --arg late "${late:-–}" '"| " + ([$what,
 		.created, .unavailable, (.other + .no_answer), "\(.slowest_ms) ms", $late, .cuts, "\(.longest_away_ms) ms",
 		$wrong, $mutants] | map(tostring) | join(" | ")) + " |"' "$4.json"
@@ -125,6 +125,11 @@ table_row() {
 table_head() {
 	echo '| fault, under load | created | 503 | in hand | slowest answer | calls late by | watchers cut | away at most | promises | fails with |'
 	echo '|---|---|---|---|---|---|---|---|---|---|'
+}
+
+# What the clients saw, in a line.
+load_line() {
+	jq -r '"#   created \(.created) (\(.created_a_second)/s), 429 \(.limited), 503 \(.unavailable), other \(.other), none \(.no_answer), slowest \(.slowest_ms) ms; sockets \(.sockets_mean), cuts \(.cuts), away at most \(.longest_away_ms) ms, watched \(.watched), wrong \(.wrong)"' "$1.json"
 }
 
 run_case() {
@@ -146,7 +151,7 @@ run_case() {
 	# shellcheck disable=SC2086
 	account "$file.log" $options >>"$file.out" 2>&1 || wrong+=' account'
 	took=$(((${EPOCHREALTIME//[.,]/} - ${begin//[.,]/}) / 1000000))
-	jq -r '"#   created \(.created) (\(.created_a_second)/s), 429 \(.limited), 503 \(.unavailable), other \(.other), none \(.no_answer), slowest \(.slowest_ms) ms; sockets \(.sockets_mean), cuts \(.cuts), away at most \(.longest_away_ms) ms, watched \(.watched), wrong \(.wrong)"' "$file.json"
+	load_line "$file"
 	table_row "$name" "$what" "$wrong" "$file" >>"$here/build/faults.md"
 	if [[ $wrong ]]; then
 		sed -n '/^  ok/!s/^/#   /p' "$file.out" | cut -c 1-1500
@@ -175,7 +180,7 @@ test_faults() {
 
 # ./mcs test --mutants [NAME...]: applies each of tests/mutants/*.patch, which takes one mechanism
 # out, to a copy of the tree, and expects what its first line names to fail: "fault CASE...", each of
-# these, or "bats FILE FILTER".
+# these, "hosts CASE..." the same, or "bats FILE FILTER".
 test_mutants() {
 	local tree=$here/build/mutants patch name wanted=" $* "
 	need_packages "${program_packages[@]}" "${test_packages[@]}"
@@ -200,9 +205,9 @@ test_mutant() {
 		count_line "not ok - $name: the patch does not apply any more"
 		return
 	fi
-	if [[ $kind == fault ]]; then
+	if [[ $kind == fault || $kind == hosts ]]; then
 		# shellcheck disable=SC2086
-		MCS_BUILD='' "$tree/mcs" test --faults $what >"$output" 2>&1
+		MCS_BUILD='' "$tree/mcs" test "${kind/#fault/--faults}" $what >"$output" 2>&1
 		# shellcheck disable=SC2086
 		wrong=$(unnoticed_faults "$output" $what)
 	else

@@ -9,6 +9,7 @@ cmd_test() {
 	case ${1:-} in
 		--faults) test_faults "${@:2}"; return ;;
 		package) test_package; return ;;
+		hosts) test_hosts "${@:2}"; return ;;
 		--mutants) test_mutants "${@:2}"; return ;;
 		--server=*) choose_test_servers "${1#*=}" && shift ;;
 		docker) test_docker; return ;;

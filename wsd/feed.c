@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/keys.h"
 #include "common/log.h"
+#include "common/sentinel.h"
 #include "wsd/link.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ static const double beat_s = 1;
 
 struct feed {
   struct ev_loop *loop;
+  const struct config *config;
   struct link *commands, *subscriber;
   struct feed_owner owner;
   char heartbeat[KEYS_SIZE]; /* our private channel */
@@ -67,15 +69,30 @@ static void on_connected(void *arg) {
 static void on_lost(void *arg) {
 }
 
+static void break_links(struct feed *feed, const char *reason) {
+  link_break(feed->subscriber, reason);
+  link_break(feed->commands, reason);
+}
+
+/* A master that was cut off, and perhaps replaced, goes on publishing what nobody has to say. */
+static void on_written(redisAsyncContext *redis, void *reply, void *arg) {
+  const redisReply *r = reply;
+  if (r && redis->data && r->type == REDIS_REPLY_ERROR)
+    break_links(arg, r->str);
+}
+
 static void on_beat(struct ev_loop *loop, ev_timer *timer, int events) {
   struct feed *feed = timer->data;
   if (link_is_ready(feed->subscriber) && clock_monotonic_ms() - feed->heard_ms > FEED_SILENCE_MS) {
-    link_break(feed->subscriber, "silence");
-    link_break(feed->commands, "silence on the subscriber");
+    break_links(feed, "silence on the subscriber");
     return;
   }
-  if (link_is_ready(feed->commands))
-    redisAsyncCommand(link_redis(feed->commands), NULL, NULL, "PUBLISH %s 1", feed->heartbeat);
+  if (!link_is_ready(feed->commands))
+    return;
+  redisAsyncCommand(link_redis(feed->commands), NULL, NULL, "PUBLISH %s 1", feed->heartbeat);
+  if (sentinel_count(feed->config))
+    redisAsyncCommandArgv(link_redis(feed->commands), on_written, feed, SENTINEL_WRITE_WORDS,
+                          (const char **)sentinel_write, NULL);
 }
 
 struct feed *feed_new(struct ev_loop *loop, const struct config *config, struct link *commands,
@@ -84,6 +101,7 @@ struct feed *feed_new(struct ev_loop *loop, const struct config *config, struct 
   if (!feed)
     log_oom();
   feed->loop = loop;
+  feed->config = config;
   feed->commands = commands;
   feed->owner = *owner;
   snprintf(feed->heartbeat, sizeof(feed->heartbeat), "mcs:wsd:%08x%08x", arc4random(),

@@ -8,12 +8,11 @@
 
 static void test_addresses(void) {
   static const struct {
-    int n;
     const char *host;
-    int port;
+    int n, port;
   } cases[] = {
-      {0, "10.0.0.1", 26379}, {1, "::1", 1}, {2, "c.example", 65535},
-      {3, "10.0.0.1", 26379}, {4, "::1", 1},
+      {"10.0.0.1", 0, 26379}, {"::1", 1, 1}, {"c.example", 2, 65535},
+      {"10.0.0.1", 3, 26379}, {"::1", 4, 1},
   };
   const struct config config = {.redis_sentinels = "10.0.0.1:26379,[::1]:1,c.example:65535"};
   CHECK_INT(sentinel_count(&config), 3);
