@@ -135,6 +135,28 @@ start_again() {
 	is_ready
 }
 
+is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
+
+@test "PARTS=worker: no port, no web server; restart replaces the worker" {
+	local servers=$MCS_VAR/run old
+	start_copy hand POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	same "$(awk '{ print $1 }' "$MCS_VAR/parts")" worker
+	! (: <"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null
+	run mcs status
+	same "$status" 0
+	match "$output" 'api       elsewhere'
+	old=$(part_pid worker)
+	run mcs restart
+	same "$status" 0
+	[[ $(part_pid worker) != "$old" ]]
+	are_gone "$old"
+	old=$(part_pid worker)
+	kill -KILL "$old"
+	wait_until 10 is_another worker "$old"
+	stop_copy hand
+	use own
+}
+
 # --- the other commands ---------------------------------------------------------------------------
 
 @test "status shows every part and where it is ready" {

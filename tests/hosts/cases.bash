@@ -14,6 +14,7 @@ host_cases=(
 	'redis-master-killed|failover|14|late=10000|Redis: the master killed; it comes back as a replica'
 	'redis-master-unplugged|failover|18|late=12000|Redis: the master'\''s host, with its Sentinel, vanishes and comes back'
 	'redis-master-cut-off|failover|16|late=10000|Redis: the master cut off from all but web1'
+	'postgres-standby-killed|failover|12|late=9000|PostgreSQL: the standby killed, and given up after 3 s'
 	'postgres-primary-killed|failover|14|late=12000|PostgreSQL: the primary killed, its standby promoted after a second'
 	'postgres-primary-read-only|failover|14|late=9000|PostgreSQL: the primary made read-only, its standby promoted'
 	'postgres-primary-unplugged|failover|16|late=14000|PostgreSQL: the primary'\''s host vanishes, its standby promoted after a second'
@@ -91,6 +92,7 @@ hosts_limits() {
 # The numbers of the news in what wscat prints.
 seqs_of() { sed -n 's/.*"seq":\([0-9]*\).*/\1/p' | paste -sd ,; }
 
+# wsd looks again by itself only every 30 s: within 10 s it has been told.
 hosts_watchers() {
 	local created watched BASE file pids=() number
 	for created in web1 web2 web3; do
@@ -98,7 +100,7 @@ hosts_watchers() {
 		fresh_key
 		for watched in web1 web2 web3; do
 			create_call || return
-			"$WSCAT" --timeout 30 "ws://$(address_of "$watched"):3000/ws?call_id=$call_id" \
+			"$WSCAT" --timeout 10 "ws://$(address_of "$watched"):3000/ws?call_id=$call_id" \
 				>"$hosts_folder/watch.$created.$watched" 2>&1 &
 			pids+=($!)
 		done
@@ -270,6 +272,20 @@ follow_again() {
 
 reaches() { (on "$1" "$postgres_bin/pg_isready" -q -h "$(address_of "$2")"); }
 has_no_postgres() { [[ ! $(host_processes "$1") ]]; }
+
+# Nothing is answered 201 that only the primary has.
+hosts_postgres-standby-killed() {
+	kill_host "$standby"
+	sleep 3
+	local waiting
+	waiting=$(server_sql "$primary" "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+	echo "$waiting connections wait for the standby"
+	((waiting > 0)) || return
+	server_sql "$primary" "ALTER SYSTEM SET synchronous_standby_names = ''" &&
+		server_sql "$primary" 'SELECT pg_reload_conf()' >/dev/null && wait_until 10 creates_through_all || return
+	sleep 1
+	follow_again "$standby"
+}
 
 hosts_postgres-primary-killed() {
 	kill_host "$primary"
