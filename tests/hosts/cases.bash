@@ -232,12 +232,12 @@ hosts_redis-master-cut-off() {
 
 # A call created elsewhere, watched at web1.
 follows_at_web1() {
-	local BASE
-	BASE=http://$(address_of web2):3000
-	fresh_key && create_call &&
-		same "$("$WSCAT" --timeout 6 "ws://$(address_of web1):3000/ws?call_id=$call_id" | seqs_of)" 1,2,3,4,5
+	BASE=http://$(address_of web2):3000 wait_until 8 creates_here || return
+	call_id=$(json .call_id)
+	same "$("$WSCAT" --timeout 6 "ws://$(address_of web1):3000/ws?call_id=$call_id" | seqs_of)" 1,2,3,4,5
 }
 
+# With another key each time: the load's are busy.
 creates_here() {
 	fresh_key && post /calls '{"from": "+1", "to": "+2"}' && [[ $status_code == 201 ]]
 }
