@@ -57,7 +57,7 @@ plain_set() {
 
 failover_set() {
 	local host
-	local -a replica=(--min-replicas-to-write 1 --min-replicas-max-lag 2)
+	local -a replica=(--min-replicas-to-write 1 --min-replicas-max-lag 2 --repl-diskless-sync-delay 0)
 	for host in 1 2 3; do make_host "redis$host" "3$host" || return; done
 	make_host db1 21 && make_host db2 22 && start_postgres db1 && follow_postgres db2 db1 &&
 		start_redis redis1 "${replica[@]}" || return
