@@ -25,7 +25,8 @@ all_are_up() {
 	compose up --build -d 3>&-
 	wait_until 60 all_are_up
 	awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "# up --build (built before) to healthy: %.1f s\n", b - a }' >&3
-	printf '# the image: %s\n' "$(docker image ls --format '{{.Size}}' mock-communications)" >&3
+	printf '# the image: %s, of which the base is %s\n' "$(docker image ls --format '{{.Size}}' mock-communications-api)" \
+		"$(docker image ls --format '{{.Size}}' debian:bookworm-slim)" >&3
 }
 
 @test "step 4: the migrations have run by themselves, and say what the document expects" {
