@@ -42,7 +42,8 @@ test_package_steps() {
 		step 'an upgrade restarts everything, and it is ready' survives_upgrade &&
 		step 'removed: no process is left, lighttpd runs, settings and data are kept' remove_package &&
 		step 'installed again and set up: it knows the call' install_again &&
-		step 'purged: no file and no user is left, and the database is' purge_package
+		step 'purged: no file and no user is left, and the database is' purge_package &&
+		step 'installed from source, by make install, and set up: a call lives' install_from_source
 }
 
 # Runs a step, whose output goes to the log, and counts it.
@@ -134,7 +135,7 @@ has_booted() {
 
 # Runs a command in the system; `on_its_network` one of ours.
 inside() {
-	nsenter -t "$leader" -m -u -i -n -p -C -- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+	nsenter -t "$leader" -m -u -i -n -p -C -- env -i PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
 		LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
@@ -311,9 +312,11 @@ rows_of_call() {
 remove_package() {
 	package_files=$(inside dpkg -L mcs)
 	apt_inside remove mcs || return
-	no_process_is_left && inside systemctl restart lighttpd && request / && [[ $status_code == 200 && $body == *html* ]] &&
+	no_process_is_left && inside systemctl restart lighttpd && await 10 lighttpd_is_itself &&
 		inside test -s /etc/mcs/mcs.env && [[ $(rows_of_call) == 1 ]]
 }
+
+lighttpd_is_itself() { request / && [[ $status_code == 200 && $body == *html* ]]; }
 
 install_again() {
 	apt_inside install /root/mcs.deb && inside mcs-setup && knows_call
@@ -331,4 +334,8 @@ purge_package() {
 		-not -path '/proc/*' -not -path '/var/lib/postgresql/*')
 	echo "left: $remains"
 	[[ ! $remains ]]
+}
+
+install_from_source() {
+	make -s -C "$here" install DESTDIR="$package_folder/root" && inside systemctl daemon-reload && set_up && call_lives
 }
