@@ -107,7 +107,7 @@ own_configuration() {
 		s,/run/mcs/,$run_folder/,
 		s,/var/log/mcs/,$MCS_VAR/log/,
 		s,/etc/mcs/mcs\.env,$MCS_VAR/etc/mcs.env,
-		s,/usr/lib/mcs/,$MCS_VAR/bin/,
+		s,/usr/sbin/mcs-,$MCS_VAR/bin/mcs-,
 		s,/usr/share/mcs/deploy/,$MCS_VAR/etc/,
 	END
 	)
