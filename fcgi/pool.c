@@ -30,8 +30,9 @@ struct child {
 /* What the children have to know should the parent be killed. */
 static struct {
   pid_t parent;
-  pid_t owner;    /* who started the pool, which shall not outlive that one */
-  bool inherited; /* the owner is not our own parent, so the kernel does not tell of its death */
+  pid_t owner;     /* who started the pool, which shall not outlive that one */
+  bool supervised; /* systemd started the parent, and would start it again */
+  bool inherited;  /* the owner is not our own parent, so the kernel does not tell of its death */
   struct stat socket;  /* the path that we listen on, as it was; zero where there is none */
   _Atomic pid_t *heir; /* shared by the children: who carries on; 0 for nobody yet */
 } pool;
@@ -48,6 +49,9 @@ static bool stat_socket(struct stat *found) {
 static void know_pool(void) {
   pool.parent = getpid();
   if (!pool.inherited) {
+    /* What systemd started directly; what that starts has the variable, too. */
+    const char *started = getenv("SYSTEMD_EXEC_PID");
+    pool.supervised = started && atol(started) == getpid();
     pool.owner = getppid();
     (void)!stat_socket(&pool.socket);
   }
@@ -68,7 +72,7 @@ static bool is_wanted(void) {
 
 bool pool_inherit(void) {
   pid_t nobody = 0;
-  if (getppid() == pool.parent || !is_wanted() ||
+  if (pool.supervised || getppid() == pool.parent || !is_wanted() ||
       !atomic_compare_exchange_strong(pool.heir, &nobody, getpid()))
     return false;
   pool.inherited = true;

@@ -19,6 +19,7 @@ int pool_run(int count, char **argv);
  * killed while whoever started the pool lives: then one of the children, which this made it, is to
  * call pool_run() again and so becomes the parent, on the same socket. A web server may not notice
  * that the pool died (lighttpd takes a socket on which the last child still listens for a pool that
- * lives, and never starts another one), so the pool must not need it.
+ * lives, and never starts another one), so the pool must not need it. systemd does notice: of a
+ * pool that it started itself there is no heir.
  */
 bool pool_inherit(void);

@@ -259,7 +259,7 @@ parts_come_back() {
 	for unit in mcs-responders mcs-wsd mcs-worker; do
 		before=$(inside systemctl show -P MainPID "$unit")
 		inside systemctl kill -s KILL --kill-whom=main "$unit" || return
-		await 20 has_another_process "$unit" "$before" || return
+		await 8 has_another_process "$unit" "$before" || return
 	done
 	await 20 is_ready_inside && call_lives
 }
