@@ -39,7 +39,7 @@ switch_tls_on() {
 	cat "$tls/cert.pem" "$tls/key.pem" >"$tls/both.pem"
 	chmod -R a+rX "$tls"
 	while IFS= read -r file; do
-		sed -i -e 's|^\( *\)#tls: |\1|' -e "s|127\.0\.0\.1:3443|127.0.0.1:$1|" -e "s|:3443|:$1|" -e "s|port: 3443|port: $1|" \
+		sed -i -e 's|^\([[:blank:]]*\)#tls: |\1|' -e "s|127\.0\.0\.1:3443|127.0.0.1:$1|" -e "s|:3443|:$1|" -e "s|port: 3443|port: $1|" \
 			-e "s|/etc/mcs/tls|$tls|g" "$file"
 	done < <(grep -rl '#tls:' "$MCS_VAR/etc")
 }

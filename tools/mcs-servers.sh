@@ -84,7 +84,7 @@ own_configuration() {
 	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
 	[[ $wsd != :* ]] || wsd=127.0.0.1$wsd
 	[[ $pool != :* ]] || pool=127.0.0.1$pool
-	[[ $pool == */* ]] || tcp+='\,/run/mcs/responder.sock,d; /127\.0\.0\.1:9000/s,#tcp: ,,;'
+	[[ $pool == */* ]] || tcp+='\,/run/mcs/responder.sock,d; /127\.0\.0\.1.* *9000/s,#tcp: ,,;'
 	[[ $wsd == */* ]] || tcp+='\,/run/mcs/wsd.sock,d; /127\.0\.0\.1:8090/s,#tcp: ,,;'
 	sed -f <(cat <<-END
 		/# prefix:\$/ {
@@ -101,6 +101,7 @@ own_configuration() {
 		s,port: 3000\$,port: $PORT,
 		s,\(bind\|host:\) 127\.0\.0\.1\$,\1 $BIND,
 		s,127\.0\.0\.1:9000,$pool,
+		s|host: 127\.0\.0\.1, port: 9000|host: ${pool%:*}, port: ${pool##*:}|
 		s,127\.0\.0\.1:8090,$wsd,
 		s,/run/mcs/responder\.sock,$pool,
 		s,/run/mcs/wsd\.sock,$wsd,
