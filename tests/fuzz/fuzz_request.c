@@ -115,10 +115,13 @@ static bool is_name(char c) {
   return c == '-' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* Lines of "Name: printable", nothing else; returns the body, which follows the empty line. */
+/* Lines of "Name: printable", nothing else, the last and only the last of them the status; returns
+ * the body, which follows the empty line. */
 static const char *check_headers(const char *at) {
-  HOLDS(strncmp(at, "Status: ", 8) == 0);
+  bool was_status = false;
   while (strncmp(at, "\r\n", 2) != 0) {
+    HOLDS(!was_status);
+    was_status = strncmp(at, "Status: ", 8) == 0;
     HOLDS(is_name(*at));
     while (is_name(*at))
       at++;
@@ -128,6 +131,7 @@ static const char *check_headers(const char *at) {
     HOLDS(at[1] == '\n');
     at += 2;
   }
+  HOLDS(was_status);
   return at + 2;
 }
 
