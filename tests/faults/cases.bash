@@ -43,10 +43,13 @@ case_table=(
 
 is_another_part() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 
-# Kills processes, and lets the load's log know when: what is in their hands may fail.
+# Kills processes, and lets the load's log know when, and when the kernel is done with them: what is in
+# their hands until then may fail.
 kill_now() {
 	kill -s KILL "$@"
-	local status=$?
+	local status=$? deadline=$((SECONDS + 5))
+	kill -s USR1 "$load_pid"
+	until are_gone "$@" || ((SECONDS > deadline)); do :; done
 	kill -s USR1 "$load_pid"
 	return "$status"
 }
