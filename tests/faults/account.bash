@@ -57,7 +57,7 @@ account() {
 	shift
 	(($# == 0)) || local "$@"
 	line=$( (account_tables "$log" && cat "$MCS_ROOT/tests/faults/account.sql") |
-		"$psql_client" -qAtX -v ON_ERROR_STOP=1 -h "$MCS_VAR/run" -U mcs -d mock_communications \
+		"$psql_client" -qAtX -v ON_ERROR_STOP=1 "${POSTGRES_AT[@]}" -U mcs -d mock_communications \
 			-v cps="$cps" -v concurrent="$concurrent" -v wall="$wall" -v late="$late" -v also="{$also}" \
 			-v in_hand="$in_hand" 2>&1) || bad=1
 	while IFS='|' read -r number promise detail; do

@@ -158,12 +158,7 @@ start_sentinel() {
 	start_server "$1" sentinel redis-server "$hosts_folder/$1/sentinel/sentinel.conf" --sentinel
 }
 
-# Both servers' sockets, under the names that a copy's own have.
-use_servers() {
-	mkdir -p "$hosts_folder/$COPY/run"
-	ln -sfn "$hosts_folder/$1/run/.s.PGSQL.5432" "$hosts_folder/$COPY/run/.s.PGSQL.5432"
-	ln -sfn "$hosts_folder/$2/run/redis.sock" "$hosts_folder/$COPY/run/redis.sock"
-}
+use_servers() { POSTGRES_AT=(-h "$hosts_folder/$1/run") REDIS_AT=(-s "$hosts_folder/$2/run/redis.sock"); }
 
 # --- hosts of the service -------------------------------------------------------------------------
 
