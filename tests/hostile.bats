@@ -417,10 +417,10 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	local call='{"from":"+1","to":"+2"}'
 	calls_before
 	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17;x=y\r\n$call\r\n0\r\n\r\nrubbish\r\n\r\n" --wait 2
-	match "$(codes)" '^201,400$'
+	match "$(codes)" "$(nature chunked-unread && echo '^400' || echo '^201,400$')"
 	send_raw web "${post}Content-Length: 23\r\n\r\n${call}GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" --wait 2
 	same "$(codes)" 201,200
-	calls_created 2
+	calls_created "$(nature chunked-unread && echo 1 || echo 2)"
 }
 
 @test "a body that looks like FastCGI records is a body" {

@@ -8,6 +8,7 @@
 natures=(
 	'binds-itself|nginx apache apache-fcgid apache-cgi caddy haproxy h2o|`./mcs run` holds the port, so a killed web server lets nobody be refused|it is refused until the server is back (some 0.1 s); a port below 1024 needs the right to it'
 	'starts-processes|apache-fcgid apache-cgi|one pool of responders, whose parent replaces those that die|Apache starts processes as it needs them: there is no pool of ours whose children could be killed or told to stop'
+	'process-a-request|apache-cgi|the responders are a pool, which says in the log that it starts|CGI: each request has a process of its own, which ends with it'
 	'dot-segments-400|nginx apache apache-fcgid apache-cgi|`/../x` is 404 from the responder|400 of their own: a path that leaves the root is not valid HTTP to them'
 	'nul-404|apache apache-fcgid apache-cgi|`/%00` is 400 from the responder|404 of its own: no file can have that name'
 	'long-header-400|apache apache-fcgid apache-cgi|a header that is too large is 431|400: Apache knows no 431 for it'

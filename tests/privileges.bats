@@ -74,6 +74,7 @@ cannot() {
 
 @test "responders, wsd and worker run under a filter of system calls" {
 	local number pids
+	skip_by_nature starts-processes
 	mapfile -t pids < <(pool_pids)
 	((${#pids[@]} == 5))
 	for number in "${pids[@]:1}" "$(part_pid wsd)" "$(part_pid worker)"; do
@@ -94,6 +95,7 @@ cannot() {
 
 @test "an heir to the pool has no more than the child that it was" {
 	local pids heir
+	skip_by_nature starts-processes
 	[[ ! $(part_pid pool) ]] || skip 'mcs itself starts the pool, and starts another one'
 	mapfile -t pids < <(pool_pids)
 	kill -KILL "${pids[0]}"

@@ -41,18 +41,19 @@ parts_of_service() {
 }
 
 @test "a restart under load: everything is new, no request fails, watchers are back within a second" {
-	local before after
+	local before after away_ms=1000
+	! nature slow-crowd || away_ms=3000
 	before=$(parts_of_service)
 	start_load 5
 	mcs restart
 	end_load
 	after=$(parts_of_service)
-	same "$(wc -w <<<"$after")" "$(wc -w <<<"$before")"
-	(($(wc -w <<<"$after") >= 6))
+	nature starts-processes || same "$(wc -w <<<"$after")" "$(wc -w <<<"$before")"
+	(($(wc -w <<<"$after") >= $(nature starts-processes && echo 2 || echo 6)))
 	same "$(sort <<<"$before"$'\n'"$after" | uniq -d)" ''
 	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
-	(($(total cuts) > 0 && $(total longest_away_ms) < 1000))
-	(($(total slowest_ms) < 2000))
+	(($(total cuts) > 0 && $(total longest_away_ms) < away_ms))
+	(($(total slowest_ms) < 2 * away_ms))
 }
 
 @test "three restarts in a row under load" {
@@ -74,7 +75,7 @@ parts_of_service() {
 		sleep 0.5
 	done
 	# The pool's children, one after the other; the parent replaces them.
-	for before in $(pool_pids | tail -n +2); do
+	for before in $(nature starts-processes || pool_pids | tail -n +2); do
 		kill -s TERM "$before"
 		wait_until 5 are_gone "$before"
 	done

@@ -4,8 +4,9 @@
 #   sql STATEMENT                 runs it in the database of the copy in use; bare values
 #   live ARGS…                    redis-cli for that copy
 #   live_key KIND NAME            the Redis key of that kind (call, slots, window) for an id or API key
-#   burst COUNT [CURL ARGS…]      that many POST /calls at once with $KEY; sets `statuses`, such as
-#                                 "201:2 429:38"; the replies are in $replies/1 …
+#   burst COUNT [CURL ARGS…]      that many POST /calls at once with $KEY (two at a time where a crowd
+#                                 would take a second); sets `statuses`, such as "201:2 429:38"; the
+#                                 replies are in $replies/1 …
 #   count_of STATUS               how many of the burst's replies had that status
 #   take_keys COUNT               sets `keys` to fresh keys
 #   has_status STATUS             whether $call_id is in that state by now
@@ -14,7 +15,8 @@
 #   nothing_moves                 whether no call and no upload of the copy is open
 #   slots_of KEY                  how many slots the API key holds
 #   part_pid NAME                 the process of a part: postgres, redis, wsd, worker, api
-#   pool_pids                     the responders, their parent first
+#   pool_pids                     the responders, their parent first; whichever there are where the
+#                                 web server starts processes
 #   signal_part SIGNAL NAME       to all processes of a part
 #   are_gone PID…                 whether none of them lives; await_gone SECONDS PID… waits for it
 #   start_copy_again NAME [VAR=…] start_copy for a name that was used before
@@ -36,12 +38,13 @@ live() { redis-cli "${REDIS_AT[@]}" "$@"; }
 live_key() { live --raw --scan --pattern "mcs:{*}:$1:$2"; }
 
 burst() {
-	local count=$1
+	local count=$1 at_once=100
 	shift
+	! nature slow-crowd || at_once=2
 	replies=$BATS_TEST_TMPDIR/replies
 	rm -rf "$replies"
 	mkdir "$replies"
-	statuses=$(curl -q -sS --noproxy '*' --max-time 60 -Z --parallel-immediate --parallel-max 100 \
+	statuses=$(curl -q -sS --noproxy '*' --max-time 60 -Z --parallel-immediate --parallel-max "$at_once" \
 		-X POST -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
 		-d '{"from": "+1234567890", "to": "+0987654321"}' "$@" \
 		-o "$replies/#1" -w '%{http_code}\n' "$BASE/calls?n=[1-$count]" | sort | uniq -c |
@@ -105,6 +108,10 @@ pool_pids() {
 		return
 	fi
 	owner=$(part_pid api)
+	if nature starts-processes; then
+		ps -o pid=,comm= -s "$owner" | awk '$2 == "mcs-responder" { print $1 }'
+		return
+	fi
 	ps -o pid=,ppid= -s "$owner" | awk -v web="$owner" '
 		$1 != web { parent[$1] = $2; children[$2]++ }
 		END {

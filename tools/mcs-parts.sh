@@ -191,8 +191,9 @@ prepare_lighttpd() {
 		chmod -R u=rwX,go=rX "$etc/deploy" || die "cannot write to $etc"
 }
 
-# Removes what would mislead lighttpd: it takes an old socket that answers for a pool that lives.
-before_api() { has_pool_part || rm -f "$run_folder"/responder.*sock*; }
+# Removes what would mislead lighttpd, which takes an old socket that answers for a pool that lives, and
+# what a killed Apache leaves.
+before_api() { has_pool_part || rm -f "$run_folder"/responder.*sock* "$run_folder"/cgid.*; }
 
 # The status of GET /ready, 000 when nothing answers.
 ready_status() {

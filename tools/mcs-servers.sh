@@ -114,10 +114,15 @@ own_configuration() {
 	)
 }
 
-# Tells the running web server to take its configuration anew; who is connected notices nothing.
+# Tells the running web server to take its configuration anew; who is connected notices nothing. (Where
+# the programs are plain CGI that is not needed unless it changed: Apache starts its starter of programs
+# again, and answers 503 meanwhile.)
 reload_server() {
+	local old
+	old=$(cat "$MCS_VAR/etc/$server_folder"/* 2>/dev/null)
 	prepare_server
 	case $MCS_SERVER in
+		apache-cgi) [[ $old == "$(cat "$MCS_VAR/etc/$server_folder"/*)" ]] || kill -s USR1 "${pid[api]}" ;;
 		nginx) kill -s HUP "${pid[api]}" ;;
 		apache*) kill -s USR1 "${pid[api]}" ;;
 		haproxy) kill -s USR2 "${pid[api]}" ;;
