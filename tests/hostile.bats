@@ -205,7 +205,7 @@ expect_statuses() {
 	for where in wsd web; do
 		send_raw "$where" "GET $target HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}Sec-WebSocket-Version: 8\r\n\r\n" --wait 1
 		same "$(codes)" 426
-		match "$output" $'\nSec-WebSocket-Version: 13\r'
+		match "${output,,}" $'\nsec-websocket-version: 13\r'
 	done
 }
 
@@ -386,15 +386,22 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 
 @test "no request is smuggled: lengths that contradict each other create nothing but one answer" {
 	local post="POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\n"
-	local call='{"from":"+1","to":"+2"}' inner
+	local call='{"from":"+1","to":"+2"}' inner created=0
 	inner="${post}Content-Length: 23\r\n\r\n$call"
 	calls_before
 	send_raw web "${post}Content-Length: 23\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$inner" --wait 1
 	match "$(codes)" '^400'
+	! nature lengths-unjudged || created=$((created + 1))
 	send_raw web "${post}Content-Length: 0\r\nContent-Length: ${#inner}\r\n\r\n$inner" --wait 1
 	match "$(codes)" '^400'
+	! nature first-length || created=$((created + 1))
 	send_raw web "${post}Content-Length: 23, 23\r\n\r\n$call" --wait 1
-	match "$(codes)" '^400'
+	if nature same-lengths; then
+		match "$(codes)" '^201$'
+		created=$((created + 1))
+	else
+		match "$(codes)" '^400'
+	fi
 	send_raw web "${post}Content-Length: +23\r\n\r\n$call" --wait 1
 	match "$(codes)" '^400'
 	send_raw web "${post}Content-Length: -1\r\n\r\n$call" --wait 1
@@ -406,10 +413,15 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n$call\r\n0\r\n\r\n" --wait 1
 	match "$(codes)" '^400'
 	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17\r\n${call}XX0\r\n\r\n" --wait 1
-	match "$(codes)" '^400'
+	if nature broken-chunks; then
+		match "$(codes)" '^201'
+		created=$((created + 1))
+	else
+		match "$(codes)" '^400'
+	fi
 	send_raw web "${post}Transfer-Encoding : chunked\r\nContent-Length: 23\r\n\r\n$call" --wait 1
 	match "$(codes)" '^400'
-	calls_created 0
+	calls_created "$created"
 }
 
 @test "what stands behind a body is the next request, and nothing else" {
@@ -471,11 +483,13 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	printf -v filler '%*s' 20000 ''
 	filler=${filler// /x}
 	local refused=431
-	! nature long-header-400 || refused=400
-	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nX: $filler\r\n\r\n" --wait 1
-	same "$(codes)" "$refused"
-	send_raw web "GET /$filler HTTP/1.1\r\nHost: h\r\n\r\n" --wait 1
-	match "$(codes)" '^4(14|31)$'
+	! nature long-header-400 && ! nature long-header-200 || refused=400
+	if ! nature long-header-200; then
+		send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nX: $filler\r\n\r\n" --wait 1
+		same "$(codes)" "$refused"
+		send_raw web "GET /$filler HTTP/1.1\r\nHost: h\r\n\r\n" --wait 1
+		match "$(codes)" '^4(14|31)$'
+	fi
 	for i in {1..2000}; do many+="X$i: y\r\n"; done
 	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\n$many\r\n" --wait 1
 	same "$(codes)" "$refused"

@@ -14,13 +14,18 @@ natures=(
 	'long-header-400|apache apache-fcgid apache-cgi|a header that is too large is 431|400: Apache knows no 431 for it'
 	'long-header-200|h2o|a header of 20,000 bytes is 431|it is taken: h2o has no setting below its limit of 64 KiB for the whole head'
 	'own-text|caddy h2o|refusals of the web server itself are JSON like ours|text/plain where the server answers before any rule of a configuration is looked at'
+	'gateway-502|apache apache-fcgid apache-cgi h2o|a wsd that goes with a handshake in hand makes it a 503|502, which Apache and h2o cannot be told to say otherwise; h2o says it also while there is no wsd'
 	'hop-by-hop|caddy h2o|a plain GET on `/ws` is 426 with `Upgrade: websocket`|426 without: they take that header for one between themselves and wsd'
 	'chunked-limit|haproxy|chunked bodies may have 64 KiB, and are 413 beyond|400 when body and head together do not fit into its buffer of 64 KiB'
 	'chunked-unread|apache-cgi|chunked bodies arrive|400: CGI (RFC 3875) has no way to hand over a body of unknown length'
 	'large-500|apache-fcgid|a body of megabytes is 413|500: that is what mod_fcgid says of `FcgidMaxRequestLen`'
 	'thread-a-connection|apache apache-fcgid apache-cgi|thousands who send their requests byte by byte slow nobody down|each has a thread, which Apache starts by the dozen a second: others wait meanwhile. The test is skipped; `RequestReadTimeout` lets such clients go after 20 s'
 	'slow-crowd|apache-fcgid apache-cgi|a crowd of requests is answered within some ms|it takes about a second: mod_fcgid sleeps so long when all processes are busy, and CGI starts and connects a process a request. Tests of what happens within one second are skipped'
-	'chunked-wins|apache apache-fcgid apache-cgi caddy h2o|a request with both `Content-Length` and `Transfer-Encoding` is 400|the length is dropped, as RFC 9112 section 6.3 allows; what follows is no second request, for the connection ends'
+	'chunked-wins|apache apache-fcgid apache-cgi|a request with both `Content-Length` and `Transfer-Encoding` is 400|the length is dropped, as RFC 9112 section 6.3 allows; what follows is no second request, for the connection ends'
+	'lengths-unjudged|caddy h2o|the same|the length is dropped, and the connection goes on with what follows as the next request: put no proxy before it that reads such requests otherwise'
+	'first-length|h2o|two `Content-Length` that differ are 400|the first one counts, and the connection goes on: as in the row above'
+	'same-lengths|haproxy|`Content-Length: 23, 23` is 400|it is 23, as RFC 9110 section 8.6 allows'
+	'broken-chunks|caddy|a body whose chunks break off is 400|what came before the break is taken for all of it'
 )
 
 nature() {

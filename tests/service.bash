@@ -4,8 +4,8 @@
 #   sql STATEMENT                 runs it in the database of the copy in use; bare values
 #   live ARGS…                    redis-cli for that copy
 #   live_key KIND NAME            the Redis key of that kind (call, slots, window) for an id or API key
-#   burst COUNT [CURL ARGS…]      that many POST /calls at once with $KEY (two at a time where a crowd
-#                                 would take a second); sets `statuses`, such as "201:2 429:38"; the
+#   burst COUNT [CURL ARGS…]      that many POST /calls at once with $KEY (one by one where a crowd
+#                                 would take a second; AT_ONCE=100 nevertheless); sets `statuses`, such as "201:2 429:38"; the
 #                                 replies are in $replies/1 …
 #   count_of STATUS               how many of the burst's replies had that status
 #   take_keys COUNT               sets `keys` to fresh keys
@@ -38,9 +38,9 @@ live() { redis-cli "${REDIS_AT[@]}" "$@"; }
 live_key() { live --raw --scan --pattern "mcs:{*}:$1:$2"; }
 
 burst() {
-	local count=$1 at_once=100
+	local count=$1 at_once=${AT_ONCE:-}
 	shift
-	! nature slow-crowd || at_once=2
+	[[ $at_once ]] || at_once=$(nature slow-crowd && echo 1 || echo 100)
 	replies=$BATS_TEST_TMPDIR/replies
 	rm -rf "$replies"
 	mkdir "$replies"
@@ -109,7 +109,7 @@ pool_pids() {
 	fi
 	owner=$(part_pid api)
 	if nature starts-processes; then
-		ps -o pid=,comm= -s "$owner" | awk '$2 == "mcs-responder" { print $1 }'
+		ps -o pid=,stat=,comm= -s "$owner" | awk '$3 == "mcs-responder" && $2 !~ /Z/ { print $1 }'
 		return
 	fi
 	ps -o pid=,ppid= -s "$owner" | awk -v web="$owner" '

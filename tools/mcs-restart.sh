@@ -30,6 +30,7 @@ rolling_restart() {
 	local begin=${EPOCHREALTIME//[.,]/} outcome=''
 	say 'restarting'
 	note_restart restarting
+	note_responders
 	prepare_programs
 	! part_wanted worker || renew_worker
 	! part_wanted wsd || part_wanted api || renew_wsd

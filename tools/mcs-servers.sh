@@ -114,20 +114,36 @@ own_configuration() {
 	)
 }
 
-# Tells the running web server to take its configuration anew; who is connected notices nothing. (Where
-# the programs are plain CGI that is not needed unless it changed: Apache starts its starter of programs
-# again, and answers 503 meanwhile.)
+# Tells the running web server to take its configuration anew; who is connected notices nothing.
 reload_server() {
 	local old
 	old=$(cat "$MCS_VAR/etc/$server_folder"/* 2>/dev/null)
 	prepare_server
 	case $MCS_SERVER in
-		apache-cgi) [[ $old == "$(cat "$MCS_VAR/etc/$server_folder"/*)" ]] || kill -s USR1 "${pid[api]}" ;;
 		nginx) kill -s HUP "${pid[api]}" ;;
-		apache*) kill -s USR1 "${pid[api]}" ;;
+		apache-*) [[ $old == "$(cat "$MCS_VAR/etc/$server_folder"/*)" ]] && renew_started || kill -s USR1 "${pid[api]}" ;;
+		apache) kill -s USR1 "${pid[api]}" ;;
 		haproxy) kill -s USR2 "${pid[api]}" ;;
 		caddy) as_service "$server_program" reload --config "$MCS_VAR/etc/caddy/Caddyfile" --adapter caddyfile --address "unix/$run_folder/caddy.sock" ;;
 	esac
+}
+
+# Apache starts what starts programs anew when it reloads, and keeps requests waiting meanwhile (mod_fcgid
+# for up to 20 s) or answers 503 (CGI). Neither is needed for new programs: a file that is another one gets
+# processes of its own. Those of the old one are told to stop when what was on its way to them is there;
+# as plain CGI they end by themselves.
+old_responders=()
+
+note_responders() {
+	[[ $MCS_SERVER != apache-fcgid ]] || mapfile -t old_responders < <(ps -o pid=,comm= -s "${pid[api]}" |
+		awk '$2 == "mcs-responder" { print $1 }')
+}
+
+renew_started() {
+	((${#old_responders[@]})) || return 0
+	pause 0.5
+	kill -s TERM "${old_responders[@]}" 2>/dev/null
+	return 0
 }
 
 # Prints the tables of docs/webservers.md.
