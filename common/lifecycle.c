@@ -38,14 +38,24 @@ static const struct {
         },
 };
 
-static int32_t draw_ms(struct range range, double time_scale) {
-  uint32_t width = (uint32_t)(range.most_ms - range.least_ms) + 1;
-  double ms = (range.least_ms + (double)arc4random_uniform(width)) / time_scale;
+/* One call's dice, seeded by the kernel's randomness once: a draw of its own would be a system
+ * call. */
+struct dice {
+  unsigned short state[3]; /* as erand48() wants it */
+};
+
+/* 0 … sides-1 */
+static int roll(struct dice *dice, int sides) {
+  return (int)(erand48(dice->state) * sides);
+}
+
+static int32_t draw_ms(struct dice *dice, struct range range, double time_scale) {
+  double ms = (range.least_ms + roll(dice, range.most_ms - range.least_ms + 1)) / time_scale;
   return ms < 1 ? 1 : (int32_t)lround(ms);
 }
 
-static enum call_outcome draw_outcome(void) {
-  int ticket = (int)arc4random_uniform(100);
+static enum call_outcome draw_outcome(struct dice *dice) {
+  int ticket = roll(dice, 100);
   for (int i = 0; i < OUTCOME__MAX; i++) {
     if (ticket < outcomes[i].percent)
       return (enum call_outcome)i;
@@ -55,11 +65,12 @@ static enum call_outcome draw_outcome(void) {
 }
 
 void lifecycle_draw(struct call_script *script, double time_scale, double failure_rate) {
-  *script = (struct call_script){.outcome = draw_outcome()};
+  struct dice dice;
+  arc4random_buf(dice.state, sizeof(dice.state));
+  *script = (struct call_script){.outcome = draw_outcome(&dice)};
   for (int i = 0; i < LIFECYCLE_STAGES; i++)
-    script->stage_ms[i] = draw_ms(outcomes[script->outcome].stages[i], time_scale);
-  while (script->upload_failures < UPLOAD_ATTEMPTS &&
-         arc4random_uniform(1000000) < failure_rate * 1000000)
+    script->stage_ms[i] = draw_ms(&dice, outcomes[script->outcome].stages[i], time_scale);
+  while (script->upload_failures < UPLOAD_ATTEMPTS && erand48(dice.state) < failure_rate)
     script->upload_failures++;
 }
 

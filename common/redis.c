@@ -182,9 +182,13 @@ static bool is_stale(const struct redis *redis) {
 }
 
 bool redis_connect(struct redis *redis) {
-  redis->timed_out = false;
   if (redis->context && is_stale(redis))
     disconnect(redis);
+  return redis_connect_for_reading(redis);
+}
+
+bool redis_connect_for_reading(struct redis *redis) {
+  redis->timed_out = false;
   if (redis->context && check_writable(redis))
     return true;
   disconnect(redis);

@@ -1,8 +1,9 @@
 /*
- * The way to the web server. libfcgi knows no time-outs and reacts to signals in the middle of a
- * request; so here signals are let in only while it waits for a connection (the listening socket is
- * made non-blocking, for another child may be faster), and a timer shuts down a connection whose
- * request takes too long from its first byte to its last.
+ * The way to the web server. libfcgi knows no time-outs, and would spend more system calls on a
+ * request than all else together; so connections are accepted and closed here, and the library has
+ * the protocol. Signals that stop the process are held back and read, so they arrive between two
+ * requests only. A timer that ticks now and then shuts down a connection whose request takes too
+ * long from its first byte to its last.
  */
 
 #include "fcgi/gateway.h"
@@ -12,53 +13,51 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { LISTENER = 0, REQUEST_SECONDS = 15, CHUNK = 8192 };
+enum { LISTENER = 0, REQUEST_SECONDS = 15, TICK_SECONDS = 3, CHUNK = 8192 };
 
 struct gateway {
   bool cgi;
   bool cgi_done;
-  sigset_t waiting; /* the signal mask while waiting for a connection */
+  int epoll; /* waits for the listener and for what stops us */
+  int stops; /* the signals that do */
   FCGX_Request request;
 };
 
-static volatile sig_atomic_t stopping;
-static FCGX_Request *volatile under_way; /* for the timer */
+static volatile sig_atomic_t under_way = -1; /* the connection of the present request */
+static volatile sig_atomic_t ticks;          /* since it began */
 
-static void on_stop(int signal) {
-  stopping = 1;
+static void on_tick(int signal) {
+  ticks = ticks + 1;
+  if (under_way >= 0 && ticks > REQUEST_SECONDS / TICK_SECONDS)
+    shutdown(under_way, SHUT_RDWR);
 }
-
-static void on_timer(int signal) {
-  if (under_way && under_way->ipcFd >= 0)
-    shutdown(under_way->ipcFd, SHUT_RDWR);
-}
-
-static const int stop_signals[] = {SIGTERM, SIGINT, SIGUSR1};
 
 static void set_up_signals(struct gateway *g) {
-  stopping = 0; /* in a child of an heir it is what the heir was told */
   sigset_t stop;
   sigemptyset(&stop);
-  const struct sigaction on = {.sa_handler = on_stop};
-  for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++) {
-    sigaddset(&stop, stop_signals[i]);
-    sigaction(stop_signals[i], &on, NULL);
-  }
-  sigprocmask(SIG_BLOCK, &stop, &g->waiting);
-  for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
-    sigdelset(&g->waiting, stop_signals[i]);
-  const struct sigaction timer = {.sa_handler = on_timer};
-  if (!g->cgi) /* there the signal's default, death, is what is wanted */
-    sigaction(SIGALRM, &timer, NULL);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  sigaddset(&stop, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &stop, NULL);
   signal(SIGPIPE, SIG_IGN);
+  struct itimerval timer = {.it_value.tv_sec = REQUEST_SECONDS};
+  if (!g->cgi) {
+    g->stops = signalfd(-1, &stop, SFD_NONBLOCK | SFD_CLOEXEC);
+    const struct sigaction tick = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &tick, NULL);
+    timer.it_value.tv_sec = timer.it_interval.tv_sec = TICK_SECONDS;
+  } /* else SIGALRM's default, death, is what is wanted */
+  setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 bool gateway_is_cgi(void) {
@@ -68,63 +67,64 @@ bool gateway_is_cgi(void) {
   return FCGX_IsCGI();
 }
 
+static void watch(struct gateway *g, int fd, uint32_t events) {
+  struct epoll_event event = {.events = events, .data.fd = fd};
+  if (fd < 0 || g->epoll < 0 || epoll_ctl(g->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+    log_oom(); /* there is no other reason */
+}
+
 struct gateway *gateway_new(void) {
   struct gateway *g = calloc(1, sizeof(*g));
   if (!g)
     log_oom();
   g->cgi = gateway_is_cgi();
-  if (!g->cgi) {
-    if (FCGX_Init() != 0 || FCGX_InitRequest(&g->request, LISTENER, 0) != 0)
-      log_oom();
-    fcntl(LISTENER, F_SETFL, fcntl(LISTENER, F_GETFL) | O_NONBLOCK);
-  }
+  if (!g->cgi && (FCGX_Init() != 0 || FCGX_InitRequest(&g->request, LISTENER, 0) != 0))
+    log_oom();
   set_up_signals(g); /* after FCGX_Init(), which sets handlers of its own */
+  if (g->cgi)
+    return g;
+  fcntl(LISTENER, F_SETFL, fcntl(LISTENER, F_GETFL) | O_NONBLOCK);
+  g->epoll = epoll_create1(EPOLL_CLOEXEC);
+  watch(g, g->stops, EPOLLIN);
+  watch(g, LISTENER, EPOLLIN | EPOLLEXCLUSIVE); /* a connection wakes one child, not all */
   return g;
 }
 
 void gateway_free(struct gateway *g) {
-  if (!g->cgi)
+  if (!g->cgi) {
     FCGX_Free(&g->request, 1);
+    close(g->epoll);
+    close(g->stops);
+  }
   free(g);
 }
 
-static void set_timer(int seconds) {
-  const struct itimerval timer = {.it_value.tv_sec = seconds};
-  setitimer(ITIMER_REAL, &timer, NULL);
-}
-
-/* True when a signal to stop waits to be let in; ppoll() does not when a connection waits as well.
- */
-static bool stop_pending(void) {
-  sigset_t pending;
-  sigpending(&pending);
-  for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
-    if (sigismember(&pending, stop_signals[i]))
-      return true;
-  return stopping;
+static enum gateway_event take_connection(struct gateway *g) {
+  int fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
+  if (fd < 0)
+    return GATEWAY_IDLE; /* another child was faster */
+  ticks = 0;
+  under_way = fd;
+  /* As if the library had kept it open since the last request. */
+  g->request.ipcFd = fd;
+  g->request.keepConnection = 1;
+  bool good = FCGX_Accept_r(&g->request) == 0; /* else the peer is gone, or talks nonsense */
+  under_way = g->request.ipcFd;
+  return good ? GATEWAY_REQUEST : GATEWAY_IDLE;
 }
 
 enum gateway_event gateway_accept(struct gateway *g, int timeout_ms) {
   if (g->cgi) {
     bool done = g->cgi_done;
     g->cgi_done = true;
-    set_timer(REQUEST_SECONDS);
     return done ? GATEWAY_STOP : GATEWAY_REQUEST;
   }
-  if (stop_pending())
-    return GATEWAY_STOP;
-  struct pollfd p = {.fd = LISTENER, .events = POLLIN};
-  const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
-                                   .tv_nsec = timeout_ms % 1000 * 1000000L};
-  int n = ppoll(&p, 1, timeout_ms < 0 ? NULL : &timeout, &g->waiting);
-  if (n <= 0)
-    return stopping ? GATEWAY_STOP : GATEWAY_IDLE;
-  under_way = &g->request;
-  set_timer(REQUEST_SECONDS);
-  if (FCGX_Accept_r(&g->request) == 0)
-    return GATEWAY_REQUEST;
-  set_timer(0); /* another child was faster, or the peer is gone already */
-  return GATEWAY_IDLE;
+  struct epoll_event events[2];
+  int n = epoll_wait(g->epoll, events, ARRAY_LEN(events), timeout_ms);
+  for (int i = 0; i < n; i++)
+    if (events[i].data.fd == g->stops)
+      return GATEWAY_STOP;
+  return n > 0 ? take_connection(g) : GATEWAY_IDLE;
 }
 
 const char *gateway_param(const struct gateway *g, const char *name) {
@@ -181,6 +181,18 @@ static void write_all(const char *data, size_t len) {
   }
 }
 
+/* Whether the library has read all that the web server has to say about this request, so that
+ * nothing is lost by closing at once. Waits for nothing that a client has yet to send. */
+static bool is_read(const struct gateway *g) {
+  FCGX_Stream *in = g->request.in;
+  if (FCGX_HasSeenEOF(in))
+    return true;
+  const char *announced = gateway_param(g, "CONTENT_LENGTH");
+  bool bodiless =
+      (!*announced || strcmp(announced, "0") == 0) && !*gateway_param(g, "HTTP_TRANSFER_ENCODING");
+  return bodiless && FCGX_GetChar(in) == EOF;
+}
+
 void gateway_reply(struct gateway *g, const struct buf *reply) {
   if (g->cgi) {
     write_all(reply->data, reply->len);
@@ -188,9 +200,12 @@ void gateway_reply(struct gateway *g, const struct buf *reply) {
   }
   FCGX_PutStr(reply->data, (int)reply->len, g->request.out);
   /* One request a connection, whatever the server asked for: bytes of a body that was not read
-   * could otherwise be taken for the next request. */
-  g->request.keepConnection = 0;
+   * could otherwise be taken for the next request. Where there are such, the library closes, which
+   * waits for the peer to do so; else there is nothing to wait for. */
+  g->request.keepConnection = is_read(g);
   FCGX_Finish_r(&g->request);
-  under_way = NULL;
-  set_timer(0);
+  if (g->request.ipcFd >= 0)
+    close(g->request.ipcFd);
+  g->request.ipcFd = -1;
+  under_way = -1;
 }

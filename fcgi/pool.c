@@ -70,19 +70,6 @@ static bool is_wanted(void) {
                                  now.st_dev == pool.socket.st_dev);
 }
 
-bool pool_inherit(void) {
-  pid_t nobody = 0;
-  if (pool.supervised || getppid() == pool.parent || !is_wanted() ||
-      !atomic_compare_exchange_strong(pool.heir, &nobody, getpid()))
-    return false;
-  pool.inherited = true;
-  log_warn("pool.inherit", "msg=\"the pool's parent was killed; carrying on in its place\"");
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL); /* what told this child to stop is not for the parent */
-  return true;
-}
-
 static sigset_t watched_signals(void) {
   sigset_t set;
   sigemptyset(&set);
@@ -92,6 +79,20 @@ static sigset_t watched_signals(void) {
   sigaddset(&set, SIGUSR1);
   sigaddset(&set, SIGHUP);
   return set;
+}
+
+bool pool_inherit(void) {
+  pid_t nobody = 0;
+  if (pool.supervised || getppid() == pool.parent || !is_wanted() ||
+      !atomic_compare_exchange_strong(pool.heir, &nobody, getpid()))
+    return false;
+  pool.inherited = true;
+  log_warn("pool.inherit", "msg=\"the pool's parent was killed; carrying on in its place\"");
+  const sigset_t set = watched_signals();
+  const struct timespec now = {0};
+  while (sigtimedwait(&set, NULL, &now) > 0)
+    continue; /* what told this child to stop is not for the parent */
+  return true;
 }
 
 /* Waits for one of the watched signals; 0 when `ms` passed. */

@@ -45,10 +45,10 @@ static void blame_redis(struct store *store) {
     breaker_trip(store->breaker, BACKEND_REDIS);
 }
 
-static bool redis_usable(struct store *store) {
+static bool redis_usable(struct store *store, bool (*connect)(struct redis *)) {
   if (breaker_is_open(store->breaker, BACKEND_REDIS))
     return false;
-  if (redis_connect(store->redis))
+  if (connect(store->redis))
     return true;
   blame_redis(store);
   return false;
@@ -114,7 +114,7 @@ static enum store_create admit(struct store *store, struct call *call,
 
 enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms) {
   /* Ask for the record first: without it an admission would only have to be taken back. */
-  if (!postgres_usable(store) || !redis_usable(store))
+  if (!postgres_usable(store) || !redis_usable(store, redis_connect))
     return STORE_UNAVAILABLE;
   struct live_admission admission = {0};
   enum store_create admitted = admit(store, call, &admission);
@@ -143,7 +143,7 @@ enum store_create store_create(struct store *store, struct call *call, int64_t *
 enum store_find store_find(struct store *store, const char *id, struct call *call,
                            struct store_held *held) {
   *held = (struct store_held){0};
-  if (redis_usable(store)) {
+  if (redis_usable(store, redis_connect_for_reading)) { /* the record is there if that fails */
     enum live_find found = live_find(store->redis, id, call, &held->reply);
     if (found == LIVE_FOUND)
       return STORE_FOUND;
@@ -169,7 +169,7 @@ void store_held_done(struct store_held *held) {
 bool store_metrics(struct store *store, const struct keyring *ring, struct record_metrics *metrics,
                    long long *current_cps) {
   *current_cps = -1;
-  if (redis_usable(store) && (*current_cps = live_admitted(store->redis, ring)) < 0)
+  if (redis_usable(store, redis_connect) && (*current_cps = live_admitted(store->redis, ring)) < 0)
     blame_redis(store);
   if (*current_cps < 0)
     *current_cps = 0;
@@ -186,7 +186,7 @@ struct store_health store_health(struct store *store) {
   struct store_health health = {0};
   bool down = true;
   health.postgres = postgres_usable(store) && ping_postgres(store);
-  if (redis_usable(store))
+  if (redis_usable(store, redis_connect))
     health.whole = live_is_whole(store->redis, &down);
   health.redis = !down;
   return health;
