@@ -111,12 +111,18 @@ end_fault_copy() {
 	mkdir -p "$MCS_TEST_DIR/failed" && mv "$folder/$1" "$MCS_TEST_DIR/failed/$1.$failed"
 }
 
+# The mutants that a case fails, for a table.
+# shellcheck disable=SC2016
+mutants_of() {
+	grep -lE "^(fault|hosts) (.* )?$1( |$)" "$here"/tests/mutants/*.patch |
+		sed 's|.*/||; s|\.patch$|`|; s|^|`|' | paste -sd ' '
+}
+
 # A row for docs/reliability.md: what happened, what clients saw, and the mutants that this case fails.
 table_row() {
 	local mutants late
 	late=$(sed -n 's/.*(at most \([0-9]* ms\) late.*/\1/p' "$4.out")
-	# shellcheck disable=SC2016
-	mutants=$(grep -lE "^(fault|hosts) (.* )?$1( |$)" "$here"/tests/mutants/*.patch | sed 's|.*/||; s|\.patch$|`|; s|^|`|' | paste -sd ' ')
+	mutants=$(mutants_of "$1")
 	jq -r --arg what "$2" --arg wrong "${3:-kept}" --arg mutants "$mutants" --arg late "${late:-–}" '"| " + ([$what,
 		.created, .unavailable, (.other + .no_answer), "\(.slowest_ms) ms", $late, .cuts, "\(.longest_away_ms) ms",
 		$wrong, $mutants] | map(tostring) | join(" | ")) + " |"' "$4.json"

@@ -74,7 +74,7 @@ run_host_case() {
 		table_row "$name" "$what" "$wrong" "$file" >>"$here/build/hosts.md"
 		load_line "$file"
 	else
-		printf '| %s | – | – | – | – | – | – | – | %s | – |\n' "$what" "${wrong:-kept}" >>"$here/build/hosts.md"
+		printf '| %s | – | – | – | – | – | – | – | %s | %s |\n' "$what" "${wrong:-kept}" "$(mutants_of "$name")" >>"$here/build/hosts.md"
 	fi
 	sed -n '/^  /!s/^/#   /p' "$file.out" | cut -c 1-300
 	if [[ $wrong ]]; then
