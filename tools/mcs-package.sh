@@ -36,6 +36,7 @@ test_package_steps() {
 		step 'the sockets are for the web server alone' sockets_are_private &&
 		step 'a call through lighttpd, and its WebSocket until the recording' call_lives &&
 		step 'who comes while the responders are stopped starts them' socket_starts_responders &&
+		step 'a reload renews the responders, and nobody is refused' reload_renews &&
 		step 'a part that is killed comes back' parts_come_back &&
 		step 'mcs-setup again keeps what is there' set_up_again &&
 		step 'after a reboot it runs, and knows the call' survives_reboot &&
@@ -252,6 +253,29 @@ knows_call() {
 socket_starts_responders() {
 	inside systemctl stop mcs-responders.service || return
 	[[ $(our_processes) != *mcs-responder* ]] && is_ready_inside && inside systemctl is-active mcs-responders.service
+}
+
+reload_renews() {
+	local before answers
+	before=$(responders_inside)
+	inside systemctl reload mcs-responders.service &
+	answers=$(on_its_network curl -q -s --noproxy '*' -o /dev/null -w '%{http_code}\n' 'http://localhost/health?n=[1-200]' |
+		sort | uniq -c | sed 's/^ *//')
+	wait $! || return
+	[[ $answers == '200 200' ]] || { echo "answers: $answers" && return 1; }
+	await 10 has_other_children "$before"
+}
+
+responders_inside() {
+	local number
+	number=$(inside systemctl show -P MainPID mcs-responders.service)
+	inside cat "/proc/$number/task/$number/children" | tr ' ' '\n' | sed '/^$/d' | sort
+}
+
+has_other_children() {
+	local now
+	now=$(responders_inside)
+	[[ $now && ! $(comm -12 <(echo "$1") <(echo "$now")) ]]
 }
 
 parts_come_back() {
