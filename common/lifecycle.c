@@ -74,6 +74,16 @@ void lifecycle_draw(struct call_script *script, double time_scale, double failur
     script->upload_failures++;
 }
 
+int64_t lifecycle_shortest_ms(double time_scale) {
+  int shortest = outcomes[0].stages[0].least_ms;
+  for (int o = 0; o < OUTCOME__MAX; o++)
+    for (int i = 0; i < STAGE_UPLOAD; i++)
+      if (outcomes[o].stages[i].least_ms < shortest)
+        shortest = outcomes[o].stages[i].least_ms;
+  double ms = shortest / time_scale;
+  return ms < 1 ? 1 : (int64_t)ms;
+}
+
 enum call_status lifecycle_status(enum call_outcome outcome, int seq) {
   assert(outcome < OUTCOME__MAX && seq >= 1);
   return outcomes[outcome].path[(seq < LIFECYCLE_STATES ? seq : LIFECYCLE_STATES) - 1];

@@ -42,6 +42,9 @@ struct call_script {
 /* Draws a script: `time_scale` divides the lengths, `failure_rate` (0..1) is each attempt's. */
 void lifecycle_draw(struct call_script *script, double time_scale, double failure_rate);
 
+/* The shortest that a timed state can be; at least 1. */
+int64_t lifecycle_shortest_ms(double time_scale);
+
 /* The state of a call with that outcome at `seq` (which may be beyond the last state). */
 enum call_status lifecycle_status(enum call_outcome outcome, int seq);
 

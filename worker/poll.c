@@ -1,6 +1,6 @@
 /*
  * The claim loop: claim what is due, hand it to the handlers by kind, tell Redis, sleep until the
- * next job is due. It polls at least every POLL_MAX_MS, for new calls become due meanwhile.
+ * next job is due.
  */
 
 #include "worker/worker.h"
@@ -15,7 +15,9 @@
 enum {
   CLAIM_A_SHARD = 256,
   CLAIM_MAX = 16 * CLAIM_A_SHARD,
-  POLL_MAX_MS = 50,
+  IDLE_MS = 500, /* often enough for the clock of the calls, see clock.lua */
+  BUSY_MS = 50,  /* what was done just now may have made jobs that are due at once */
+  BATCH_MS = 10,
   TROUBLE_MS = 200, /* until the next try when a database does not answer */
 };
 
@@ -47,12 +49,34 @@ static void do_jobs(struct worker *w, const struct live_claim *claim) {
   log_batch_end();
 }
 
+static int64_t least_of(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/*
+ * How long to sleep after a claim. A job that Redis has not told of yet is the first one of a call
+ * that is created meanwhile, and due when its first state ends: so who had nothing to do need not
+ * ask before half of the shortest state is over. Who has something to do pauses for a hundredth of
+ * it, and so takes together what would be a transaction each; unless more was due than a claim
+ * takes.
+ */
+static int64_t pause_ms(const struct worker *w, const struct live_claim *claim, int64_t passed_ms) {
+  int64_t shortest = lifecycle_shortest_ms(w->config->time_scale);
+  int64_t most = claim->count ? BUSY_MS : least_of(shortest / 2, IDLE_MS);
+  int64_t least = least_of(shortest / 100, BATCH_MS);
+  if (claim->count && claim->next_ms == 0)
+    return 0;
+  int64_t pause = claim->next_ms < 0 ? most : least_of(claim->next_ms - passed_ms, most);
+  return pause < least ? least : pause;
+}
+
 /* One round: returns how long to sleep. */
 static int64_t poll_once(struct worker *w, struct job *jobs) {
   /* Without the record nothing can be done: leave the jobs to those who may reach it. */
   if (!pg_connect(w->pg, clock_monotonic_ms() + 2000) || !redis_connect(w->redis))
     return TROUBLE_MS;
   struct live_claim claim = {.jobs = jobs, .most = CLAIM_MAX};
+  int64_t began_ms = clock_monotonic_ms();
   if (!live_claim(w->redis, &claim))
     return TROUBLE_MS;
   if (!claim.whole && !reconcile_run(w))
@@ -63,9 +87,8 @@ static int64_t poll_once(struct worker *w, struct job *jobs) {
     do_jobs(w, &claim);
     if (!worker_drain(w))
       return TROUBLE_MS;
-    return claim.next_ms < POLL_MAX_MS && claim.next_ms >= 0 ? claim.next_ms : POLL_MAX_MS;
   }
-  return claim.next_ms >= 0 && claim.next_ms < POLL_MAX_MS ? claim.next_ms : POLL_MAX_MS;
+  return pause_ms(w, &claim, clock_monotonic_ms() - began_ms);
 }
 
 void poll_run(struct worker *w) {
