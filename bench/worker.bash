@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# What one worker can do, with calls that lie ready in the record: transitions as fast as they go, how
+# late they are at 5,000 a second, uploads at 5,000 a second. Redis gets the calls as after a loss.
+
+# preload COUNT FIRST SPREAD KIND: rows whose present stage ends in FIRST seconds from now and later,
+# evenly over SPREAD seconds. KIND: queued, the first transition is due; upload, the start of an upload
+# of three seconds is. All that comes after the one transition takes an hour.
+preload() {
+	local seq=1 status=QUEUED upload=WAITING job=NULL retry=NULL entered='ARRAY[now()]'
+	local stages="ARRAY[due, 3600000, 3600000, 3000]"
+	if [[ $4 == upload ]]; then
+		seq=4 status=COMPLETED upload=PENDING job="nextval('upload_jobs')" retry="now() + due * interval '1 ms'"
+		entered='ARRAY[now(), now(), now(), now()]' stages='ARRAY[1000, 1000, 1000, 3000]'
+	fi
+	sql "
+		WITH made AS (
+			SELECT i, owner.*, md5(i::text || now()) AS m,
+			       lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - $1 + i), 12, '0') AS h,
+			       ($2 * 1000 + i * $3::bigint * 1000 / $1)::integer AS due
+			  FROM generate_series(1, $1) AS i JOIN $(owner_rows) ON owner.n = i % 16
+		)
+		INSERT INTO calls (id, from_number, to_number, status, metadata, api_key, created_at, updated_at, seq,
+		                   entered_at, outcome, stage_ms, upload_status, upload_job, upload_retry_at)
+		SELECT (left(h, 8) || '-' || right(h, 4) || '-7' || left(m, 3) || '-8' || substr(m, 4, 3) || '-' ||
+		        substr(m, 7, 10) || hash)::uuid,
+		       '+1234567890', '+0987654321', '$status', '{\"test\": true}', api_key, now(), now(), $seq,
+		       $entered, 'ANSWERED', $stages, '$upload', $job, $retry
+		  FROM made"
+	sql "UPDATE metrics SET total_calls = total_calls + $1, active_calls = active_calls + $1 WHERE id = 1"
+	sql 'ANALYZE calls'
+	live FLUSHALL >/dev/null
+	wait_until 10 not_ready
+	wait_until "$2" is_ready || die "what is live was not rebuilt within $2 s"
+}
+
+not_ready() { ! is_ready; } 2>/dev/null
+
+lateness() { in_copy "$B/bench/late" "$@"; }
+
+drained() {
+	local count due late i rates=()
+	count=$(quick 5000 300000) due=$(quick 12 90)
+	for ((i = 0; i < $(quick 1 3); i++)); do
+		bench_copy drain
+		local from=$SECONDS
+		preload "$count" "$due" 0 queued
+		hold_part worker
+		sleep $((from + due + 1 - SECONDS))
+		lateness "$count" 120 5 >"$MCS_TEST_DIR/late" &
+		sleep 0.3
+		release_part worker
+		wait $!
+		late=$(<"$MCS_TEST_DIR/late")
+		(($(jq .moved <<<"$late") == count)) || die "of $count calls moved $(jq .moved <<<"$late")"
+		rates+=("$(jq .moved_rate <<<"$late")")
+		end_copy drain
+	done
+	record "transitions, $count waiting" ours 'moves/s' "${rates[@]}"
+}
+
+paced() {
+	local count seconds=20 due late
+	count=$(quick 5000 100000) due=$(quick 12 40)
+	! quick || seconds=2
+	bench_copy paced
+	preload "$count" "$due" "$seconds" queued
+	late=$(lateness "$count" $((due + seconds + 30)) 5)
+	(($(jq .moved <<<"$late") == count)) || die "of $count calls moved $(jq .moved <<<"$late")"
+	record "transitions a second, paced" ours 'moves/s' "$(jq .moved_rate <<<"$late")"
+	record 'their lateness p50' ours ms "$(jq .p50_ms <<<"$late")"
+	record 'their lateness p99' ours ms "$(jq .p99_ms <<<"$late")"
+	record 'their lateness, most' ours ms "$(jq .max_ms <<<"$late")"
+	end_copy paced
+}
+
+# 5,000 uploads a second begin; each takes 3 s, so that 15,000 are under way.
+uploads() {
+	local count seconds=20 due late
+	count=$(quick 5000 100000) due=$(quick 12 40)
+	! quick || seconds=2
+	bench_copy uploads
+	preload "$count" "$due" "$seconds" upload
+	late=$(lateness "$count" $((due + seconds + 60)) 5)
+	(($(jq .final <<<"$late") == count)) || die "of $count uploads ended $(jq .final <<<"$late")"
+	record 'uploads of 3 s that end' ours 'uploads/s' "$(jq .final_rate <<<"$late")"
+	end_copy uploads
+}
+
+bench_worker() {
+	drained
+	paced
+	uploads
+}
