@@ -1,4 +1,5 @@
-# The lines of a configuration that are for some only: TCP instead of unix sockets, TLS.
+# What needs a copy of its own behind each web server: TCP instead of unix sockets, TLS, and responders that
+# do not answer.
 
 load helpers
 load service
@@ -64,3 +65,36 @@ switch_tls_on() {
 }
 
 is_another_api() { [[ $(part_pid api) && $(part_pid api) != "$1" ]]; }
+
+# How long a GET /health took, in ms, and its status.
+ask_health() {
+	local begin=${EPOCHREALTIME//[.,]/}
+	status_code=$(curl -q -s -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}' --noproxy '*' --max-time 60 "$BASE/health") || :
+	took_ms=$(((${EPOCHREALTIME//[.,]/} - begin) / 1000))
+	echo "$status_code after $took_ms ms"
+}
+
+@test "responders that hang are 503 or 504 when their time is over, and a pool that is gone is at once" {
+	local pids away='^50[34]$' number
+	skip_by_nature process-a-request
+	! nature gateway-502 || away='^50[234]$'
+	start_copy stuck
+	mapfile -t pids < <(pool_pids)
+	for number in "${pids[@]}"; do kill -s STOP "$number"; done
+	ask_health
+	match "$status_code" "$away"
+	((took_ms < 36000))
+	for number in "${pids[@]}"; do kill -s CONT "$number"; done
+	wait_until 10 is_ready
+	if [[ $(part_pid pool) ]]; then
+		number=$(<"$MCS_VAR/mcs.pid") # who would start it again
+		kill -s STOP "$number"
+		for pid in $(pool_pids); do kill -s KILL "$pid"; done
+		ask_health
+		kill -s CONT "$number"
+		match "$status_code" "$away"
+		((took_ms < 6000))
+		wait_until 20 is_ready
+	fi
+	stop_copy stuck
+}
