@@ -19,6 +19,7 @@ natures=(
 	'chunked-limit|haproxy|chunked bodies may have 64 KiB, and are 413 beyond|400 when body and head together do not fit into its buffer of 64 KiB'
 	'chunked-unread|apache-cgi|chunked bodies arrive|400: CGI (RFC 3875) has no way to hand over a body of unknown length'
 	'large-500|apache-fcgid|a body of megabytes is 413|500: that is what mod_fcgid says of `FcgidMaxRequestLen`'
+	'hang-500|apache-fcgid|responders that hang are 503 or 504 when their time is over|500: that is what mod_fcgid says of `FcgidIOTimeout`'
 	'thread-a-connection|apache apache-fcgid apache-cgi|thousands who send their requests byte by byte slow nobody down|each has a thread, which Apache starts by the dozen a second: others wait meanwhile. The test is skipped; `RequestReadTimeout` lets such clients go after 20 s'
 	'slow-crowd|apache-fcgid apache-cgi|a crowd of requests is answered within some ms|it takes about a second: mod_fcgid sleeps so long when all processes are busy, and CGI starts and connects a process a request. Tests of what happens within one second are skipped'
 	'chunked-wins|apache apache-fcgid apache-cgi|a request with both `Content-Length` and `Transfer-Encoding` is 400|the length is dropped, as RFC 9112 section 6.3 allows; what follows is no second request, for the connection ends'
