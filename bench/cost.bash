@@ -71,8 +71,8 @@ counted() {
 count_request() {
 	local what=$1 few many
 	shift
-	few=$(counted '--tool=callgrind --callgrind-out-file=/dev/null' 'Collected :' 100 "$@")
-	many=$(counted '--tool=callgrind --callgrind-out-file=/dev/null' 'Collected :' 600 "$@")
+	few=$(counted '--tool=lackey' 'guest instrs:' 100 "$@")
+	many=$(counted '--tool=lackey' 'guest instrs:' 600 "$@")
 	record "$what: responder" ours instructions "$(((many - few) / 500))"
 	few=$(counted '--leak-check=no' 'total heap usage:' 100 "$@")
 	many=$(counted '--leak-check=no' 'total heap usage:' 600 "$@")
@@ -102,7 +102,7 @@ bench_cost() {
 		-d '{"from": "+1234567890", "to": "+0987654321", "metadata": {"test": true}}' /calls
 	local before
 	before=$(private_kb responders)
-	hit "$BASE/" 64 "$(quick 2 60)" ok get "$bench_key" "$ids"
+	hit "$BASE/" 64 "$(quick 2 75)" ok get "$bench_key" "$ids"
 	record 'a responder, private memory' ours kB "$before"
 	record "the same, $requests requests later" ours kB "$(private_kb responders)"
 	end_copy main
