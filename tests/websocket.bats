@@ -251,6 +251,33 @@ tells_to_the_end() {
 	match "$(<"$BATS_TEST_TMPDIR/out")" '! close 1001 Server is shutting down'
 }
 
+@test "who is in the middle of a handshake when wsd is told to stop gets a 503" {
+	use real
+	create_call
+	local wsd port half waiting reply request="GET /ws?call_id=$call_id HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+	local rest='Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+	port=$(free_port)
+	exec_in_copy WSD_LISTEN="127.0.0.1:$port" "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
+	wsd=$!
+	wait_until 10 grep -q wsd.start "$BATS_TEST_TMPDIR/wsd2.log"
+	exec {half}<>"/dev/tcp/127.0.0.1/$port"
+	printf '%b' "$request" >&"$half"
+	sleep 0.2
+	kill -STOP "$wsd"
+	exec {waiting}<>"/dev/tcp/127.0.0.1/$port" # nobody accepts it now
+	printf '%b' "$request$rest" >&"$waiting"
+	kill -TERM "$wsd"
+	kill -CONT "$wsd"
+	sleep 0.2
+	printf '%b' "$rest" >&"$half"
+	read -r -t 5 reply <&"$half"
+	match "$reply" '^HTTP/1\.1 503 '
+	read -r -t 5 reply <&"$waiting"
+	match "$reply" '^HTTP/1\.1 503 '
+	exec {half}>&- {waiting}>&-
+	wait "$wsd"
+}
+
 @test "a wsd that is full answers 503, and lets in again when somebody left" {
 	use real
 	create_call

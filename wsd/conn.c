@@ -277,6 +277,8 @@ static void on_request(struct conn *conn) {
     refuse(conn, handshake->status, NULL);
   } else if (!handshake_origin_allowed(handshake, conn->server->config->wsd_origins)) {
     refuse(conn, HANDSHAKE_FORBIDDEN, NULL);
+  } else if (conn->server->stopping) {
+    refuse(conn, HANDSHAKE_UNAVAILABLE, NULL);
   } else if (conn->surplus) {
     refuse(conn, HANDSHAKE_UNAVAILABLE, "Too many connections");
   } else if (!*handshake->call_id) {
@@ -377,8 +379,8 @@ void conn_expire(struct conn *conn) {
 
 void conn_stop(struct conn *conn) {
   switch ((enum conn_state)conn->state) {
-  case CONN_REQUEST:
-    conn_drop(conn, "stop");
+  case CONN_REQUEST: /* it is told so when its request is there, soon */
+    roster_put(&conn->server->roster, &conn->entry, ROSTER_LEAVING);
     break;
   case CONN_WAITING:
     refuse(conn, HANDSHAKE_UNAVAILABLE, NULL);

@@ -24,7 +24,8 @@ struct conn *conn_of(struct roster_entry *entry);
 
 /* Its time in the roster's queue is up. Moves it on or drops it. */
 void conn_expire(struct conn *conn);
-/* The server stops: says good-bye. It is in ROSTER_LEAVING, or dropped, afterwards. */
+/* The server stops: says good-bye, or will when the request is there. It is in ROSTER_LEAVING, or
+ * dropped, afterwards. */
 void conn_stop(struct conn *conn);
 /* Closes it at once. */
 void conn_drop(struct conn *conn, const char *reason);

@@ -144,6 +144,13 @@ struct listener *listener_new(struct server *server, const char *where) {
   return l;
 }
 
+/* Who is connected already and waits to be accepted gets an answer, too. */
+static void admit_rest(struct listener *l) {
+  int fd;
+  while ((fd = accept4(l->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+    admit(l, fd);
+}
+
 void listener_free(struct listener *l) {
   struct stat now;
   ev_io_stop(l->server->loop, &l->io);
@@ -151,6 +158,7 @@ void listener_free(struct listener *l) {
   if (l->path && lstat(l->path, &now) == 0 && now.st_ino == l->made.st_ino &&
       now.st_dev == l->made.st_dev)
     unlink(l->path);
+  admit_rest(l);
   close(l->io.fd);
   if (l->spare_fd >= 0)
     close(l->spare_fd);
