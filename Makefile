@@ -120,6 +120,16 @@ $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw: $(B)/tests/%: tests/tools/%.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle
 
+# --- what ./mcs bench measures with ----------------------------------------------------------------
+BENCH := fan push
+$(B)/bench/fan: $(B)/wsd/frame.o
+$(B)/bench/push: BENCH_LIBS := -lev
+$(BENCH:%=$(B)/bench/%): $(B)/bench/%: bench/%.c $(B)/libcommon.a Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(B)/libcommon.a $(BENCH_LIBS) $(LDLIBS)
+bench: $(BENCH:%=$(B)/bench/%) ## Build the programs of ./mcs bench
+
 # --- installing: make install PREFIX=/usr DESTDIR=… -------------------------------------------------
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -185,6 +195,6 @@ help: ## This list
 
 -include $(wildcard $(B)/*/*.d $(B)/tests/fuzz/*.d)
 
-.PHONY: all unit fuzz tools man install uninstall deb lint run test clean help
+.PHONY: all unit fuzz tools bench man install uninstall deb lint run test clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
