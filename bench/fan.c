@@ -283,7 +283,8 @@ static void move_on(struct call *call) {
   else
     snprintf(call->recording_url, sizeof(call->recording_url), "https://bench.example/%d.mp3",
              call->seq);
-  call->seq++;
+  if (++call->seq == LIFECYCLE_STATES)
+    call->upload = UPLOAD_PENDING; /* for ever: it is never final, so nobody is sent away */
 }
 
 /* Where it is noted when these news were published. */
