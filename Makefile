@@ -121,9 +121,11 @@ $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw: $(B)/tests/%: tests/tools/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle
 
 # --- what ./mcs bench measures with ----------------------------------------------------------------
-BENCH := floor late
+BENCH := floor late fan push
 $(B)/bench/floor: $(B)/fcgi/pool.o
 $(B)/bench/floor: BENCH_LIBS := -lfcgi
+$(B)/bench/fan: $(B)/wsd/frame.o
+$(B)/bench/push: BENCH_LIBS := -lev
 $(BENCH:%=$(B)/bench/%): $(B)/bench/%: bench/%.c $(B)/libcommon.a Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"

@@ -114,24 +114,29 @@ own_configuration() {
 	)
 }
 
-# Tells the running web server to take its configuration anew; who is connected notices nothing.
+# Tells the running web server to take its configuration anew; who is connected notices nothing. Apache,
+# which takes a second over that and lets requests wait meanwhile (with mod_fcgid for up to 20 s; as CGI
+# they get 503), is told only if its configuration changed: new programs do not need it.
 reload_server() {
 	local old
 	old=$(cat "$MCS_VAR/etc/$server_folder"/* 2>/dev/null)
 	prepare_server
 	case $MCS_SERVER in
 		nginx) kill -s HUP "${pid[api]}" ;;
-		apache-*) [[ $old == "$(cat "$MCS_VAR/etc/$server_folder"/*)" ]] && renew_started || kill -s USR1 "${pid[api]}" ;;
-		apache) kill -s USR1 "${pid[api]}" ;;
+		apache*)
+			if [[ $old != "$(cat "$MCS_VAR/etc/$server_folder"/*)" ]]; then
+				kill -s USR1 "${pid[api]}"
+			else
+				renew_started
+			fi
+			;;
 		haproxy) kill -s USR2 "${pid[api]}" ;;
 		caddy) as_service "$server_program" reload --config "$MCS_VAR/etc/caddy/Caddyfile" --adapter caddyfile --address "unix/$run_folder/caddy.sock" ;;
 	esac
 }
 
-# Apache starts what starts programs anew when it reloads, and keeps requests waiting meanwhile (mod_fcgid
-# for up to 20 s) or answers 503 (CGI). Neither is needed for new programs: a file that is another one gets
-# processes of its own. Those of the old one are told to stop when what was on its way to them is there;
-# as plain CGI they end by themselves.
+# To mod_fcgid a file that is another one has processes of its own. Those of the old one are told to stop
+# when what was on its way to them is there. (As plain CGI they end by themselves.)
 old_responders=()
 
 note_responders() {

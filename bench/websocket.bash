@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# The WebSockets of wsd, without a web server: memory, opening, one call that many watch, many calls that
+# one watches each; beside the floor (push.c), in turn, on the same Redis. Both listen on TCP.
+
+# Starts a copy and the floor beside it; sets ours and floor to WHO WHERE PID as fan.c takes them. The
+# worker stands still, so that nothing moves but what the bench publishes.
+start_websockets() {
+	local port bare
+	port=$(free_port) bare=$(free_port)
+	bench_copy "$1" WSD_LISTEN="127.0.0.1:$port" WSD_MAX_CONNECTIONS=16000
+	hold_part worker
+	setpriv --pdeathsig TERM -- "$B/bench/push" "$bare" "$MCS_VAR/run/redis.sock" </dev/null &
+	push_pid=$!
+	ours=(wsd "127.0.0.1:$port" "$(part_pid wsd)")
+	floor=(push "127.0.0.1:$bare" "$push_pid")
+	wait_until 10 is_subscribed bench:push || die 'the floor did not start'
+	wait_until 10 is_subscribed 'mcs:{0}:events' || die 'wsd has not subscribed'
+}
+
+stop_websockets() {
+	kill -s TERM "$push_pid"
+	wait "$push_pid"
+	release_part worker
+	end_copy "$1"
+}
+
+is_subscribed() { [[ $(live PUBSUB NUMSUB "$1" | tail -n 1) == 1 ]]; }
+
+# fan VERB WHO WHERE PID NUMBERS…: sets figures to what it printed. Who lets it come to nothing has no
+# figures; what was lost is one.
+fan() {
+	figures=$(in_copy "$B/bench/fan" "$@")
+	[[ $figures ]] || die "fan $*: no figures"
+	jq -e '.refused + .cut + .broken + .unheard + .redis_errors == 0' <<<"$figures" >/dev/null ||
+		die "fan $*: $figures"
+}
+
+figure() { jq "$1" <<<"$figures"; }
+
+# sockets COUNT CALLS LABEL: what idle sockets cost, of servers that have had none before; and, again and
+# again, how fast they are opened.
+sockets() {
+	local count=$1 calls=$2 label="$1 $3" i
+	local rates=() bare_rates=()
+	start_websockets idle
+	for ((i = 0; i < repeats; i++)); do
+		fan idle "${ours[@]}" "$count" "$calls" "$(quick 0.2 1)"
+		rates+=("$(figure .opened_a_second)")
+		((i > 0)) || record "a socket, private memory, $label" ours bytes "$(figure .private_bytes)"
+		fan idle "${floor[@]}" "$count" "$calls" "$(quick 0.2 1)"
+		bare_rates+=("$(figure .opened_a_second)")
+		((i > 0)) || record "a bare socket, private memory, $label" 'floor f' bytes "$(figure .private_bytes)"
+	done
+	record "opening of $label" ours 'sockets/s' "${rates[@]}"
+	record "bare opening of $label" 'floor f' 'sockets/s' "${bare_rates[@]}"
+	stop_websockets idle
+}
+
+# news LABEL UNIT:FILTER… -- NUMBERS…: both in turn, a figure for each filter of what fan.c says.
+news() {
+	local label=$1 wanted=() i pair
+	local -A values=()
+	shift
+	while [[ $1 != -- ]]; do wanted+=("$1"); shift; done
+	shift
+	for ((i = 0; i < repeats; i++)); do
+		fan news "${ours[@]}" "$@"
+		for pair in "${wanted[@]}"; do values["ours $pair"]+="$(figure "${pair#*:}") "; done
+		fan news "${floor[@]}" "$@"
+		for pair in "${wanted[@]}"; do values["floor $pair"]+="$(figure "${pair#*:}") "; done
+	done
+	for pair in "${wanted[@]}"; do
+		# shellcheck disable=SC2086
+		{
+			record "$label" ours "${pair%%:*}" ${values["ours $pair"]}
+			record "bare $label" 'floor f' "${pair%%:*}" ${values["floor $pair"]}
+		}
+	done
+}
+
+bench_websocket() {
+	local ours floor push_pid figures repeats count counts calls rate
+	local wrong='frames lost or wrong:.lost + .twice + .disordered' cpu='CPU s a million:.cpu_s_a_million'
+	repeats=$(quick 1 5)
+	read -ra counts <<<"$(quick 200 '5000 15000')"
+	for count in "${counts[@]}"; do
+		sockets "$count" 1 'on one call'
+		sockets "$count" "$count" 'each on its own'
+	done
+	start_websockets news
+	count=$(quick 100 1000)
+	news "fan-out to $count" 'frames/s:.frames_a_second' "$cpu" "$wrong" \
+		-- "$count" 1 1 "$(quick 20 400)" 0
+	calls=$(quick 200 5000)
+	# Rounds and news of each call: some three seconds of events, but at the lowest rate.
+	while read -r rate numbers; do
+		read -ra numbers <<<"$(quick '1 2' "$numbers")"
+		news "events, $rate a second" 'p50 µs:.p50_us' 'p99 µs:.p99_us' 'most µs:.max_us' \
+			'events/s:.events_a_second' "$cpu" "$wrong" -- "$calls" "$calls" "${numbers[@]}" "$rate"
+	done <<-END
+		1000 1 1
+		5000 1 3
+		10000 2 3
+		20000 4 3
+		40000 8 3
+	END
+	stop_websockets news
+}
