@@ -69,11 +69,12 @@ prepare_server() {
 	done
 }
 
-# Programs that Apache starts for a request have none of its environment.
+# Programs that Apache starts for a request have none of its environment. One may be reading the old file
+# at this moment.
 write_env_file() {
 	local file=$MCS_VAR/etc/mcs.env
-	(umask 027 && printf '%s\n' "$config" "MCS_VAR='$MCS_VAR'" >"$file") &&
-		{ ((EUID != 0)) || chgrp "$service_user" "$file"; }
+	(umask 027 && printf '%s\n' "$config" "MCS_VAR='$MCS_VAR'" >"$file.new") &&
+		{ ((EUID != 0)) || chgrp "$service_user" "$file.new"; } && mv -f "$file.new" "$file"
 }
 
 # Puts this copy's address, sockets, folders and prefix into a configuration: what their comments say
