@@ -368,9 +368,10 @@ pool_is_another() {
 }
 
 @test "a responder that is told to stop in the middle of a request answers it" {
-	local replies child curl
+	local replies child curl died
 	skip_by_nature starts-processes
 	create_and_remember
+	died=$(log_of api | grep -c 'pool\.died' || :)
 	signal_part STOP redis
 	replies=$BATS_TEST_TMPDIR/replies
 	curl -q -sS --noproxy '*' -Z --parallel-immediate -H "Authorization: Bearer $KEY" -o /dev/null \
@@ -382,6 +383,8 @@ pool_is_another() {
 	signal_part CONT redis
 	wait "$curl"
 	same "$(sort "$replies" | uniq -c | sed 's/^ *//')" '4 200'
+	# The web server may have asked another one; so also: none was ended by the signal.
+	same "$(log_of api | grep -c 'pool\.died' || :)" "$died"
 }
 
 @test "a pool whose parent is killed has another one soon, and the same number of responders" {
