@@ -491,6 +491,7 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 		match "$(codes)" '^4(14|31)$'
 	fi
 	for i in {1..2000}; do many+="X$i: y\r\n"; done
+	! nature many-headers || refused=400
 	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\n$many\r\n" --wait 1
 	same "$(codes)" "$refused"
 	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${filler:0:8000}\r\nConnection: close\r\n\r\n" --wait 1

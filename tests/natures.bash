@@ -13,6 +13,7 @@ natures=(
 	'nul-404|apache apache-fcgid apache-cgi|`/%00` is 400 from the responder|404 of its own: no file can have that name'
 	'long-header-400|apache apache-fcgid apache-cgi|a header that is too large is 431|400: Apache knows no 431 for it'
 	'long-header-200|h2o|a header of 20,000 bytes is 431|it is taken: h2o has no setting below its limit of 64 KiB for the whole head'
+	'many-headers|haproxy|2,000 headers are 431|400 in HTML: HAProxy takes 101 (`tune.http.maxhdr`), and says so before any rule of a configuration is looked at'
 	'own-text|caddy h2o|refusals of the web server itself are JSON like ours|text/plain where the server answers before any rule of a configuration is looked at'
 	'gateway-502|apache apache-fcgid apache-cgi h2o|a wsd that goes with a handshake in hand makes it a 503|502, which Apache and h2o cannot be told to say otherwise; h2o says it also while there is no wsd'
 	'hop-by-hop|caddy h2o|a plain GET on `/ws` is 426 with `Upgrade: websocket`|426 without: they take that header for one between themselves and wsd'
