@@ -86,7 +86,7 @@ struct gateway *gateway_new(void) {
   fcntl(LISTENER, F_SETFL, fcntl(LISTENER, F_GETFL) | O_NONBLOCK);
   g->epoll = epoll_create1(EPOLL_CLOEXEC);
   watch(g, g->stops, EPOLLIN);
-  watch(g, LISTENER, EPOLLIN | EPOLLEXCLUSIVE); /* a connection wakes one child, not all */
+  watch(g, LISTENER, EPOLLIN | EPOLLEXCLUSIVE); /* a connection wakes few children, not all */
   return g;
 }
 
