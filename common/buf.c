@@ -50,8 +50,14 @@ void buf_chr(struct buf *b, char c) {
 }
 
 void buf_i64(struct buf *b, long long n) {
-  char digits[24];
-  buf_add(b, digits, (size_t)snprintf(digits, sizeof(digits), "%lld", n));
+  char digits[24], *end = digits + sizeof(digits), *p = end;
+  unsigned long long rest = n < 0 ? -(unsigned long long)n : (unsigned long long)n;
+  do
+    *--p = (char)('0' + rest % 10);
+  while (rest /= 10);
+  if (n < 0)
+    *--p = '-';
+  buf_add(b, p, (size_t)(end - p));
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...) {

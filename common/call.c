@@ -94,18 +94,27 @@ static bool next_field(const char **at, const char *end, char *out, size_t size)
   return true;
 }
 
-static bool next_number(const char **at, const char *end, int64_t least, int64_t most,
-                        int64_t *number) {
-  char field[24], *stop;
-  if (!next_field(at, end, field, sizeof(field)))
+/* Reads digits up to `stop` or the line's end, and steps over that. */
+static bool next_digits(const char **at, const char *end, char stop, int64_t *number) {
+  const char *p = *at;
+  int64_t n = 0;
+  for (; p < end && *p >= '0' && *p <= '9'; p++)
+    if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n))
+      return false;
+  if (p == *at || (p < end && *p != stop))
     return false;
-  *number = strtoll(field, &stop, 10);
-  return !*stop && *number >= least && *number <= most;
+  *at = p + (p < end ? 1 : 0);
+  *number = n;
+  return true;
 }
 
-static bool next_int(const char **at, const char *end, int least, int *number) {
+static bool next_number(const char **at, const char *end, int64_t *number) {
+  return next_digits(at, end, ' ', number);
+}
+
+static bool next_int(const char **at, const char *end, int *number) {
   int64_t n;
-  if (!next_number(at, end, least, INT32_MAX, &n))
+  if (!next_number(at, end, &n) || n > INT32_MAX)
     return false;
   *number = (int)n;
   return true;
@@ -113,15 +122,9 @@ static bool next_int(const char **at, const char *end, int least, int *number) {
 
 /* A field of exactly `count` numbers between commas. */
 static bool next_list(const char **at, const char *end, int64_t *out, int count) {
-  char field[160], *p = field, *stop;
-  if (!next_field(at, end, field, sizeof(field)))
-    return false;
-  for (int i = 0; i < count; i++) {
-    out[i] = strtoll(p, &stop, 10);
-    if (stop == p || out[i] < 0 || *stop != (i + 1 < count ? ',' : '\0'))
+  for (int i = 0; i < count; i++)
+    if (!next_digits(at, end, i + 1 < count ? ',' : ' ', &out[i]))
       return false;
-    p = stop + 1;
-  }
   return true;
 }
 
@@ -137,7 +140,7 @@ static bool unpack_script(const char **at, const char *end, struct call_script *
       return false;
     script->stage_ms[i] = (int32_t)stages[i];
   }
-  return next_int(at, end, 0, &script->upload_failures);
+  return next_int(at, end, &script->upload_failures);
 }
 
 bool call_unpack(const char *line, size_t len, struct call *call) {
@@ -149,14 +152,13 @@ bool call_unpack(const char *line, size_t len, struct call *call) {
   if (end > line && end[-1] == ' ')
     return false;
   if (!next_field(&at, end, id, sizeof(id)) || !id_parse(id, call->id) ||
-      !next_int(&at, end, 1, &call->seq) || call->seq > CALL_SEQ_MAX)
+      !next_int(&at, end, &call->seq) || call->seq < 1 || call->seq > CALL_SEQ_MAX)
     return false;
   int states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
-  if (!next_list(&at, end, call->entered_ms, states) ||
-      !next_number(&at, end, 0, INT64_MAX, &call->updated_ms) ||
+  if (!next_list(&at, end, call->entered_ms, states) || !next_number(&at, end, &call->updated_ms) ||
       !unpack_script(&at, end, &call->script) || !next_field(&at, end, upload, sizeof(upload)) ||
-      !call_upload_parse(upload, &call->upload) || !next_int(&at, end, 0, &call->upload_attempts) ||
-      !next_number(&at, end, 0, INT64_MAX, &call->upload_job) ||
+      !call_upload_parse(upload, &call->upload) || !next_int(&at, end, &call->upload_attempts) ||
+      !next_number(&at, end, &call->upload_job) ||
       !next_field(&at, end, call->from, sizeof(call->from)) ||
       !next_field(&at, end, call->to, sizeof(call->to)) ||
       !next_field(&at, end, call->api_key, sizeof(call->api_key)) ||
