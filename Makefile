@@ -121,16 +121,19 @@ $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw: $(B)/tests/%: tests/tools/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle
 
 # --- what ./mcs bench measures with ----------------------------------------------------------------
-BENCH := floor late fan push
+BENCH := floor late push
+fan_SRC := $(addprefix bench/fan/,main.c watcher.c publisher.c processes.c)
 $(B)/bench/floor: $(B)/fcgi/pool.o
 $(B)/bench/floor: BENCH_LIBS := -lfcgi
-$(B)/bench/fan: $(B)/wsd/frame.o
 $(B)/bench/push: BENCH_LIBS := -lev
 $(BENCH:%=$(B)/bench/%): $(B)/bench/%: bench/%.c $(B)/libcommon.a Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(B)/libcommon.a $(BENCH_LIBS) $(LDLIBS)
-bench: $(BENCH:%=$(B)/bench/%) ## Build the programs of ./mcs bench
+$(B)/bench/fan/fan: $(fan_SRC:%.c=$(B)/%.o) $(B)/wsd/frame.o $(B)/libcommon.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+bench: $(BENCH:%=$(B)/bench/%) $(B)/bench/fan/fan ## Build the programs of ./mcs bench
 
 # --- installing: make install PREFIX=/usr DESTDIR=… -------------------------------------------------
 PREFIX  ?= /usr/local
@@ -195,7 +198,7 @@ clean: ## Remove everything that was built
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 
--include $(wildcard $(B)/*/*.d $(B)/tests/fuzz/*.d)
+-include $(wildcard $(B)/*/*.d $(B)/bench/fan/*.d $(B)/tests/fuzz/*.d)
 
 .PHONY: all unit fuzz tools bench man install uninstall deb lint run test clean help
 .DELETE_ON_ERROR:

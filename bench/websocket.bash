@@ -2,7 +2,7 @@
 # The WebSockets of wsd, without a web server: memory, opening, one call that many watch, many calls that
 # one watches each; beside the floor (push.c), in turn, on the same Redis. Both listen on TCP.
 
-# Starts a copy and the floor beside it; sets ours and floor to WHO WHERE PID as fan.c takes them. The
+# Starts a copy and the floor beside it; sets ours and floor to WHO WHERE PID as fan takes them. The
 # worker stands still, so that nothing moves but what the bench publishes.
 start_websockets() {
 	local port bare
@@ -29,7 +29,7 @@ is_subscribed() { [[ $(live PUBSUB NUMSUB "$1" | tail -n 1) == 1 ]]; }
 # fan VERB WHO WHERE PID NUMBERS…: sets figures to what it printed. Who lets it come to nothing has no
 # figures; what was lost is one.
 fan() {
-	figures=$(in_copy "$B/bench/fan" "$@")
+	figures=$(in_copy "$B/bench/fan/fan" "$@")
 	[[ $figures ]] || die "fan $*: no figures"
 	jq -e '.refused + .cut + .broken + .unheard + .redis_errors == 0' <<<"$figures" >/dev/null ||
 		die "fan $*: $figures"
@@ -56,18 +56,19 @@ sockets() {
 	stop_websockets idle
 }
 
-# news LABEL UNIT:FILTER… -- NUMBERS…: both in turn, a figure for each filter of what fan.c says.
+# news LABEL UNIT:FILTER… -- NUMBERS…: both in turn, a figure for each filter of what fan says.
 news() {
-	local label=$1 wanted=() i pair
+	local label=$1 wanted=() i pair who
 	local -A values=()
 	shift
 	while [[ $1 != -- ]]; do wanted+=("$1"); shift; done
 	shift
 	for ((i = 0; i < repeats; i++)); do
-		fan news "${ours[@]}" "$@"
-		for pair in "${wanted[@]}"; do values["ours $pair"]+="$(figure "${pair#*:}") "; done
-		fan news "${floor[@]}" "$@"
-		for pair in "${wanted[@]}"; do values["floor $pair"]+="$(figure "${pair#*:}") "; done
+		for who in $( ((i % 2)) && echo floor ours || echo ours floor); do
+			local -n where=$who
+			fan news "${where[@]}" "$@"
+			for pair in "${wanted[@]}"; do values["$who $pair"]+="$(figure "${pair#*:}") "; done
+		done
 	done
 	for pair in "${wanted[@]}"; do
 		# shellcheck disable=SC2086
@@ -79,7 +80,7 @@ news() {
 }
 
 bench_websocket() {
-	local ours floor push_pid figures repeats count counts calls rate
+	local ours direct floor push_pid figures repeats count counts calls rate
 	local wrong='frames lost or wrong:.lost + .twice + .disordered' cpu='CPU s a million:.cpu_s_a_million'
 	repeats=$(quick 1 5)
 	read -ra counts <<<"$(quick 200 '5000 15000')"
@@ -91,18 +92,26 @@ bench_websocket() {
 	count=$(quick 100 1000)
 	news "fan-out to $count" 'frames/s:.frames_a_second' "$cpu" "$wrong" \
 		-- "$count" 1 1 "$(quick 20 400)" 0
+	# The same through the web server; its part of the processor's time counts as well.
+	direct=("${ours[@]}")
+	ours=(wsd "${BASE/http/ws}/ws" "$(part_pid wsd),$(part_pid api)")
+	news "fan-out to $count through lighttpd" 'frames/s:.frames_a_second' "$cpu" "$wrong" \
+		-- "$count" 1 1 "$(quick 20 200)" 0
+	ours=("${direct[@]}")
 	calls=$(quick 200 5000)
-	# Rounds and news of each call: some three seconds of events, but at the lowest rate.
-	while read -r rate numbers; do
+	# Rate; repeats, more where the tail counts; rounds and news of each call: some three seconds of events,
+	# but at the lowest rate.
+	while read -r rate repeats numbers; do
 		read -ra numbers <<<"$(quick '1 2' "$numbers")"
+		! quick || repeats=1
 		news "events, $rate a second" 'p50 µs:.p50_us' 'p99 µs:.p99_us' 'most µs:.max_us' \
 			'events/s:.events_a_second' "$cpu" "$wrong" -- "$calls" "$calls" "${numbers[@]}" "$rate"
 	done <<-END
-		1000 1 1
-		5000 1 3
-		10000 2 3
-		20000 4 3
-		40000 8 3
+		1000 5 1 1
+		5000 5 1 3
+		10000 5 2 3
+		20000 15 4 3
+		40000 5 8 3
 	END
 	stop_websockets news
 }
