@@ -33,15 +33,26 @@ static void check_eviction(struct worker *w) {
   warned = evicts;
 }
 
-void audit_run(struct worker *w) {
+bool audit_run(struct worker *w) {
   static int64_t next_ms;
+  static char after[ID_SIZE]; /* "" unless an audit is under way */
+  static long found;
   int64_t now_ms = clock_monotonic_ms();
-  if (now_ms < next_ms)
-    return;
-  next_ms = now_ms + PAUSE_MS;
-  check_eviction(w);
-  long found = reconcile_restore(w, overdue_ms);
-  if (found > 0)
+  if (!*after) {
+    if (now_ms < next_ms)
+      return false;
+    next_ms = now_ms + PAUSE_MS;
+    found = 0;
+    check_eviction(w);
+  }
+  bool last;
+  long restored = reconcile_page(w, overdue_ms, after, &last);
+  found += restored > 0 ? restored : 0;
+  if (restored >= 0 && !last)
+    return true;
+  *after = '\0';
+  if (found)
     log_info("calls.overdue", "found=%ld msg=\"they have their jobs now, if those were gone\"",
              found);
+  return false;
 }

@@ -18,6 +18,7 @@ enum {
   IDLE_MS = 500, /* often enough for the clock of the calls, see clock.lua */
   BUSY_MS = 50,  /* what was done just now may have made jobs that are due at once */
   BATCH_MS = 10,
+  BATCH_JOBS = 256, /* so many are worth a transaction of their own */
   TROUBLE_MS = 200, /* until the next try when a database does not answer */
 };
 
@@ -53,18 +54,22 @@ static int64_t least_of(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+/* More was due than a claim takes. */
+static bool is_behind(const struct live_claim *claim) {
+  return claim->count > 0 && claim->next_ms == 0;
+}
+
 /*
  * How long to sleep after a claim. A job that Redis has not told of yet is the first one of a call
  * that is created meanwhile, and due when its first state ends: so who had nothing to do need not
- * ask before half of the shortest state is over. Who has something to do pauses for a hundredth of
- * it, and so takes together what would be a transaction each; unless more was due than a claim
- * takes.
+ * ask before half of the shortest state is over. Who has little to do pauses for a hundredth of it,
+ * and so takes together what would be a transaction each.
  */
 static int64_t pause_ms(const struct worker *w, const struct live_claim *claim, int64_t passed_ms) {
   int64_t shortest = lifecycle_shortest_ms(w->config->time_scale);
   int64_t most = claim->count ? BUSY_MS : least_of(shortest / 2, IDLE_MS);
-  int64_t least = least_of(shortest / 100, BATCH_MS);
-  if (claim->count && claim->next_ms == 0)
+  int64_t least = claim->count < BATCH_JOBS ? least_of(shortest / 100, BATCH_MS) : 0;
+  if (is_behind(claim))
     return 0;
   int64_t pause = claim->next_ms < 0 ? most : least_of(claim->next_ms - passed_ms, most);
   return pause < least ? least : pause;
@@ -81,14 +86,17 @@ static int64_t poll_once(struct worker *w, struct job *jobs) {
     return TROUBLE_MS;
   if (!claim.whole && !reconcile_run(w))
     return TROUBLE_MS;
-  retention_run(w); /* both pace themselves */
-  audit_run(w);
+  bool auditing = false;
+  if (!is_behind(&claim)) { /* else these can wait; both pace themselves */
+    retention_run(w);
+    auditing = audit_run(w);
+  }
   if (claim.count > 0) {
     do_jobs(w, &claim);
     if (!worker_drain(w))
       return TROUBLE_MS;
   }
-  return pause_ms(w, &claim, clock_monotonic_ms() - began_ms);
+  return auditing ? 0 : pause_ms(w, &claim, clock_monotonic_ms() - began_ms);
 }
 
 void poll_run(struct worker *w) {

@@ -24,6 +24,7 @@
 #include <string.h>
 
 enum { PAGE = 1000, STEP_MS = 5000, WINDOW_MS = 1050 };
+static const char nil_id[] = "00000000-0000-0000-0000-000000000000";
 
 static bool exec_simple(struct worker *w, const char *statement, PGresult **result) {
   return pg_exec(w->pg, statement, 0, NULL, clock_monotonic_ms() + STEP_MS, result) == PG_DONE;
@@ -44,29 +45,35 @@ static bool epoch_is(struct worker *w, int64_t epoch) {
   return exec_simple(w, "ping", &r) && pg_i64(r, 0, 0) == epoch;
 }
 
-long reconcile_restore(struct worker *w, const char *overdue_ms) {
-  char after[ID_SIZE] = "00000000-0000-0000-0000-000000000000", most[12];
+long reconcile_page(struct worker *w, const char *overdue_ms, char after[ID_SIZE], bool *last) {
+  cleanup_pgresult PGresult *r = NULL;
+  char most[12];
   snprintf(most, sizeof(most), "%d", PAGE);
-  for (long total = 0;;) {
-    cleanup_pgresult PGresult *r = NULL;
-    const char *const values[] = {after, most, overdue_ms};
-    if (pg_exec(w->pg, "calls_open", 3, values, clock_monotonic_ms() + STEP_MS, &r) != PG_DONE)
-      return -1;
-    struct call call;
-    for (int row = 0; row < PQntuples(r); row++) {
-      bool readable = record_read(r, row, &call);
-      memcpy(after, call.id, ID_SIZE);
-      if (readable)
-        w->queued += live_restore_queue(w->redis, &call);
-      else
-        log_error("call.unreadable", "id=%s", call.id);
-    }
-    total += w->queued;
-    if (!worker_drain(w))
-      return -1;
-    if (PQntuples(r) < PAGE)
-      return total;
+  const char *const values[] = {*after ? after : nil_id, most, overdue_ms};
+  if (pg_exec(w->pg, "calls_open", 3, values, clock_monotonic_ms() + STEP_MS, &r) != PG_DONE)
+    return -1;
+  struct call call;
+  for (int row = 0; row < PQntuples(r); row++) {
+    bool readable = record_read(r, row, &call);
+    memcpy(after, call.id, ID_SIZE);
+    if (readable)
+      w->queued += live_restore_queue(w->redis, &call);
+    else
+      log_error("call.unreadable", "id=%s", call.id);
   }
+  long restored = w->queued;
+  *last = PQntuples(r) < PAGE;
+  return worker_drain(w) ? restored : -1;
+}
+
+/* All pages. Returns how many calls were restored, or -1. */
+static long restore_all(struct worker *w) {
+  char after[ID_SIZE] = "";
+  long total = 0, restored = 0;
+  for (bool last = false; !last; total += restored)
+    if ((restored = reconcile_page(w, NULL, after, &last)) < 0)
+      return -1;
+  return total;
 }
 
 /* Another worker may have been faster, between our claim and our lock. */
@@ -83,7 +90,7 @@ static bool rebuild(struct worker *w) {
   if (!live_rebuild_begin(w->redis, token) || !begin_epoch(w, &epoch))
     return false;
   int64_t epoch_ms = clock_monotonic_ms(); /* until then an older Redis may have admitted calls */
-  long calls = reconcile_restore(w, NULL);
+  long calls = restore_all(w);
   while (calls >= 0 && clock_monotonic_ms() - epoch_ms < WINDOW_MS && !worker_stopping())
     worker_sleep(20);
   if (calls < 0 || worker_stopping() || !epoch_is(w, epoch) ||

@@ -36,13 +36,15 @@ void poll_run(struct worker *w);
  * True when the picture is whole afterwards. */
 bool reconcile_run(struct worker *w);
 
-/* Puts the open calls of the record into the picture, all or only those that should have moved on
- * `overdue_ms` (a number; NULL: all) ago; what is there already stays as it is. Returns how many,
- * -1 when a database did not answer. */
-long reconcile_restore(struct worker *w, const char *overdue_ms);
+/* Puts a page of the record's open calls into the picture, all or only those that should have moved
+ * on `overdue_ms` (a number; NULL: all) ago; what is there already stays as it is. `after` is the
+ * id behind which the page begins ("": the first page), and becomes that of its last call; *last
+ * says that no page follows. Returns how many calls, -1 when a database did not answer. */
+long reconcile_page(struct worker *w, const char *overdue_ms, char after[ID_SIZE], bool *last);
 
-/* audit.c: gives what should have moved on long ago its job again, now and then. */
-void audit_run(struct worker *w);
+/* audit.c: gives what should have moved on long ago its job again, now and then; a page of calls
+ * at a time. True when it wants to go on at once. */
+bool audit_run(struct worker *w);
 
 /* retention.c: removes some of the calls that are past their time, now and then. */
 void retention_run(struct worker *w);
