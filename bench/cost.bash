@@ -41,10 +41,10 @@ transactions() { sql "SELECT xact_commit FROM pg_stat_database WHERE datname = '
 trips_of() {
 	local what=$1 commands commits
 	shift
-	sleep 1.5 # PostgreSQL's statistics are as late
+	sleep 11 # an idle backend tells its statistics within ten seconds
 	commits=$(transactions) commands=$(redis_commands)
 	hit "$@"
-	sleep 1.5
+	sleep 11
 	commands=$(($(redis_commands) - commands)) commits=$(($(transactions) - commits - 1))
 	record "$what: trips to Redis" ours 'a request' "$(jq -n "$commands / $requests * 100 | round / 100")"
 	record "$what: trips to PostgreSQL" ours 'a request' "$(jq -n "$commits / $requests * 100 | round / 100")"

@@ -41,9 +41,28 @@ fill_with_finished() {
 # The indexes must be those of the migrations, or the figures say nothing about the service.
 index_list() { sql "SELECT string_agg(indexdef, E'\n' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'calls'"; }
 
+# So many live calls, or some more.
+make_live() {
+	while (($(sql 'SELECT count(*) FROM calls') < $1)); do
+		hit "$BASE/calls" 64 2 ok post "$key_list"
+	done
+}
+
+# backlog NAME: lets the worker of that copy go at all the calls that nobody has played yet, for a while.
+backlog() {
+	use "$1"
+	in_copy "$B/bench/late" "$(quick 1000 60000)" 60 2 >"$MCS_TEST_DIR/late" &
+	sleep 0.3
+	release_part worker
+	wait $!
+	hold_part worker
+	rates[$1]+="$(jq .moved_rate "$MCS_TEST_DIR/late") "
+}
+
 bench_growth() {
+	local -A rates=()
 	local repeats seconds names=(none million ten live) sizes name i indexes cases=() posts=() cold=()
-	repeats=$(quick 1 7) seconds=$(quick 1 4)
+	repeats=$(quick 1 15) seconds=$(quick 1 2)
 	read -ra sizes <<<"$(quick '0 1000 10000 0' '0 1000000 10000000 0')"
 	for i in "${!names[@]}"; do
 		name=${names[i]}
@@ -52,11 +71,11 @@ bench_growth() {
 		indexes=$(index_list)
 		((sizes[i] == 0)) || fill_with_finished "${sizes[i]}"
 		[[ $(index_list) == "$indexes" ]] || die "the indexes of $name are not those of the migrations"
-		[[ $name != live ]] || hit "$BASE/calls" 64 "$(quick 1 30)" ok post "$key_list"
+		[[ $name != live ]] || make_live "$(quick 1000 100000)"
 		make_calls "$name"
 		sql "SELECT 'calls/' || id FROM calls WHERE upload_status = 'COMPLETED' AND api_key = '$bench_key' LIMIT 1000" >"$ids.cold"
 		local label="${sizes[i]} finished"
-		[[ $name != live ]] || label="$(sql 'SELECT count(*) FROM calls') live"
+		[[ $name != live ]] || label="$(quick 1000 100000) live"
 		cases+=("GET /calls/ID, $label|ours|$BASE/|ok|get|$bench_key|$ids")
 		posts+=("POST /calls, $label|ours|$BASE/calls|ok|post|$key_list")
 		cold+=("GET /metrics, $label|ours|$BASE/metrics|ok|get|$bench_key")
@@ -65,5 +84,13 @@ bench_growth() {
 	compare "$repeats" "$seconds" 16 "${cases[@]}"
 	compare "$repeats" "$seconds" 16 "${cold[@]}"
 	compare "$repeats" "$seconds" 16 "${posts[@]}"
+	for ((i = 0; i < $(quick 1 3); i++)); do
+		backlog none
+		backlog ten
+	done
+	# shellcheck disable=SC2086
+	record "transitions, ${sizes[0]} finished" ours 'moves/s' ${rates[none]}
+	# shellcheck disable=SC2086
+	record "transitions, ${sizes[2]} finished" ours 'moves/s' ${rates[ten]}
 	for name in "${names[@]}"; do end_copy "$name"; done
 }

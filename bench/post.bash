@@ -28,8 +28,8 @@ run_admissions() {
 }
 
 bench_post() {
-	local repeats seconds connections counts=(1 16 64) epoch i rates=() script
-	repeats=$(quick 1 5) seconds=$(quick 1 4)
+	local repeats seconds connections counts=(1 16 64 256) epoch i rates=() script
+	repeats=$(quick 1 11) seconds=$(quick 1 2)
 	! quick || counts=(16)
 	bench_copy main
 	hold_part worker

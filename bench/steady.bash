@@ -5,19 +5,25 @@
 
 bench_steady() {
 	local connections=16 seconds warm rates=() floor_rates=() late pid
+	bare() {
+		for _ in 1 2 3; do
+			hit "$floors/floor/post" "$connections" "$(quick 1 4)" ok post "$key_list" && floor_rates+=("$rate")
+		done
+	}
 	seconds=$(quick 3 40) warm=$(quick 2 20)
 	bench_copy floors
 	hold_part worker
 	start_floors
 	bench_copy main
-	hit "$floors/floor/post" "$connections" "$(quick 1 5)" ok post "$key_list" && floor_rates+=("$rate")
+	bare
 	# Until calls end as fast as they begin.
 	hit "$BASE/calls" "$connections" "$warm" ok post "$key_list"
 	in_copy "$B/bench/late" 1000000000 "$seconds" 30 >"$MCS_TEST_DIR/late" &
 	pid=$!
 	hit "$BASE/calls" "$connections" "$seconds" ok post "$key_list" && rates+=("$rate")
 	wait "$pid"
-	hit "$floors/floor/post" "$connections" "$(quick 1 5)" ok post "$key_list" && floor_rates+=("$rate")
+	sleep "$(quick 1 20)" # until the last calls are over
+	bare
 	late=$(<"$MCS_TEST_DIR/late")
 	record "admission and insert @$connections" 'floor d' 'requests/s' "${floor_rates[@]}"
 	record "POST /calls, all running @$connections" ours 'requests/s' "${rates[@]}"

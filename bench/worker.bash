@@ -37,17 +37,23 @@ not_ready() { ! is_ready; } 2>/dev/null
 
 lateness() { in_copy "$B/bench/late" "$@"; }
 
+# hold_until_due DUE: the worker stands still from just before the calls of preload come due until just
+# after, so that they are due all at once when it is released. Not for longer: when nobody asks for two
+# seconds the calls' clock stands still as well (lua/clock.lua).
+hold_until_due() {
+	sleep "$(sql "SELECT round(extract(epoch FROM max(created_at) - clock_timestamp()) + $1 - 0.4, 3) FROM calls")"
+	hold_part worker
+	sleep 0.8
+}
+
 drained() {
 	local count due late i rates=()
-	count=$(quick 5000 300000) due=$(quick 12 90)
+	count=$(quick 5000 300000) due=$(quick 12 30)
 	for ((i = 0; i < $(quick 1 3); i++)); do
 		bench_copy drain
-		local from=$SECONDS
 		preload "$count" "$due" 0 queued
-		hold_part worker
-		sleep $((from + due + 1 - SECONDS))
-		lateness "$count" 120 5 >"$MCS_TEST_DIR/late" &
-		sleep 0.3
+		lateness "$count" $((due + 60)) 5 >"$MCS_TEST_DIR/late" &
+		hold_until_due "$due"
 		release_part worker
 		wait $!
 		late=$(<"$MCS_TEST_DIR/late")
@@ -56,6 +62,43 @@ drained() {
 		end_copy drain
 	done
 	record "transitions, $count waiting" ours 'moves/s' "${rates[@]}"
+}
+
+# trips_of_batch COUNT: what so many jobs that are due cost one worker in round trips, from the claim to
+# the last reply; a trip is what is written to a database until it is read from again. The claims after
+# that, which get nothing, do not count.
+trips_of_batch() {
+	local count=$1 due=12 tracer listener claims redis postgres
+	bench_copy batch
+	preload "$count" "$due" 0 queued
+	lateness "$count" $((due + 30)) 2 >"$MCS_TEST_DIR/late" &
+	listener=$!
+	hold_until_due "$due"
+	strace -f -e trace=sendto,recvfrom,write,read -s 120 -o "$MCS_TEST_DIR/strace" -p "$(part_pid worker)" 2>/dev/null &
+	tracer=$!
+	sleep 0.4
+	release_part worker
+	wait "$listener"
+	kill -INT "$tracer"
+	wait "$tracer"
+	(($(jq .moved "$MCS_TEST_DIR/late") == count)) || die "of $count calls moved $(jq .moved "$MCS_TEST_DIR/late")"
+	# Commands for Redis begin with an asterisk, and the first one is a claim.
+	read -r claims redis postgres < <(awk -F '[(,]' '
+		/ = -1 / { next }
+		/ (recvfrom|read)\(/ { asked[$2] = 0; next }
+		!/ (sendto|write)\(/ { next }
+		asked[$2]++ { next }
+		$2 == 2 { next } # its log
+		!/"\*/ { postgres++; claimed = claims; next }
+		{ script = substr($0, index($0, "EVALSHA"), 60) }
+		!claim { claim = script }
+		script == claim { claims++; next }
+		{ redis++ }
+		END { print claimed + 0, redis + 0, postgres + 0 }' "$MCS_TEST_DIR/strace")
+	record "a batch of $count: claims" ours trips "$claims"
+	record "a batch of $count: to PostgreSQL" ours trips "$postgres"
+	record "a batch of $count: to Redis" ours trips "$redis"
+	end_copy batch
 }
 
 # paced KIND FILTER: calls whose jobs come due at 5,000 a second; sets late to what was heard of them, and
@@ -74,6 +117,9 @@ paced() {
 bench_worker() {
 	local late
 	drained
+	trips_of_batch 1
+	trips_of_batch 100
+	trips_of_batch 1000
 	paced queued .moved
 	record "transitions a second, paced" ours 'moves/s' "$(jq .moved_rate <<<"$late")"
 	record 'their lateness p50' ours ms "$(jq .p50_ms <<<"$late")"
