@@ -62,7 +62,7 @@ backlog() {
 bench_growth() {
 	local -A rates=()
 	local repeats seconds names=(none million ten live) sizes name i indexes cases=() posts=() cold=()
-	repeats=$(quick 1 15) seconds=$(quick 1 2)
+	repeats=$(quick 1 11) seconds=$(quick 1 2)
 	read -ra sizes <<<"$(quick '0 1000 10000 0' '0 1000000 10000000 0')"
 	for i in "${!names[@]}"; do
 		name=${names[i]}
