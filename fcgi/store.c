@@ -140,16 +140,29 @@ enum store_create store_create(struct store *store, struct call *call, int64_t *
   return STORE_UNKNOWN;
 }
 
-enum store_find store_find(struct store *store, const char *id, struct call *call,
-                           struct store_held *held) {
-  *held = (struct store_held){0};
-  if (redis_usable(store, redis_connect_for_reading)) { /* the record is there if that fails */
-    enum live_find found = live_find(store->redis, id, call, &held->reply);
-    if (found == LIVE_FOUND)
-      return STORE_FOUND;
+/*
+ * Asks Redis, and once more over a new connection when the old one turns out to be closed. For the
+ * record may be ahead: who was told from there would hear older news from Redis the next time.
+ */
+static enum live_find find_live(struct store *store, const char *id, struct call *call,
+                                struct store_held *held) {
+  enum live_find found = LIVE_DOWN;
+  for (int tries = 0; found == LIVE_DOWN && tries < 2; tries++) {
+    if (!redis_usable(store, redis_connect_for_reading))
+      return LIVE_DOWN;
+    store_held_done(held);
+    found = live_find(store->redis, id, call, &held->reply);
     if (found == LIVE_DOWN)
       blame_redis(store);
   }
+  return found;
+}
+
+enum store_find store_find(struct store *store, const char *id, struct call *call,
+                           struct store_held *held) {
+  *held = (struct store_held){0};
+  if (find_live(store, id, call, held) == LIVE_FOUND) /* the record is there if that fails */
+    return STORE_FOUND;
   if (!postgres_usable(store))
     return STORE_DOWN;
   int64_t deadline_ms = clock_monotonic_ms() + RECORD_READ_MS;

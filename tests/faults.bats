@@ -277,6 +277,22 @@ soon_refused() {
 	wait_until 15 admitted_again
 }
 
+@test "a connection to Redis that was cut sends nobody to the record, which may be ahead" {
+	hold_part worker
+	create_call
+	sql "UPDATE calls SET from_number = '+999' WHERE id = '$call_id'"
+	local from=''
+	for _ in {1..3}; do
+		live CLIENT KILL TYPE normal >/dev/null
+		for _ in {1..12}; do
+			api GET "/calls/$call_id"
+			from+=" $status_code $(json .from)"
+		done
+	done
+	release_part worker
+	same "$(tr -s ' ' '\n' <<<"${from# }" | sort -u | paste -sd' ')" '+1234567890 200'
+}
+
 @test "Redis hangs: POST answers 503 in time, GET is answered by PostgreSQL, then all is well" {
 	create_and_remember
 	signal_part STOP redis
