@@ -5,7 +5,7 @@ def median: sort | .[length / 2 | floor];
 def round2: . * 100 | round / 100;
 def figure($all; $what; $unit; $section):
   [$all[] | select(.what == $what and .unit == $unit and ($section == null or .section == $section)) | .values]
-  | last;
+  | if length > 1 then error("several sections have \($what): name one in targets.json") else first end;
 def ratios($ours; $floor):
   if ($ours | length) == ($floor | length) then [range($ours | length) | $ours[.] / $floor[.]]
   else [($ours | median) / ($floor | median)] end;

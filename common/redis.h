@@ -26,7 +26,7 @@ void redis_free(struct redis *redis);
  */
 must_check bool redis_connect(struct redis *redis);
 /* The same without the look whether the server closed the connection meanwhile (a system call): for
- * what may fail, because it changes nothing and can be asked elsewhere. */
+ * what changes nothing, and so can be asked again when it fails. */
 must_check bool redis_connect_for_reading(struct redis *redis);
 /* The run id of the server; "" while not connected. */
 const char *redis_run_id(const struct redis *redis);
