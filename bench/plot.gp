@@ -14,6 +14,8 @@ set yrange [0:*]
 if (kind eq 'throughput') {
   set title 'Requests a second, by connections' noenhanced
   set logscale x 4
+  set logscale y
+  set yrange [1000:*]
   set xlabel 'connections'
 } else {
   set title 'Share of the throughput of an empty table' noenhanced
