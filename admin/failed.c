@@ -35,7 +35,7 @@ static void print_row(const struct call *call) {
 static bool retry_page(struct pg *pg, struct redis *redis, const char *ids) {
   cleanup_pgresult PGresult *r = NULL;
   char stripe[12];
-  snprintf(stripe, sizeof(stripe), "%d", record_stripe());
+  snprintf(stripe, sizeof(stripe), "%d", record_stripe_of_worker());
   const char *const values[] = {ids, stripe};
   int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
   if (pg_exec(pg, "uploads_retry", 2, values, deadline, &r) != PG_DONE)

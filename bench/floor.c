@@ -15,6 +15,7 @@
 #include "common/embedded.h"
 #include "common/keys.h"
 #include "common/pg.h"
+#include "common/record.h"
 #include "fcgi/pool.h"
 
 #include <fcgiapp.h>
@@ -151,7 +152,7 @@ static bool ends_with(const char *text, const char *end) {
   return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-static void serve(const struct config *config) {
+static void serve(const struct config *config, int child) {
   FCGX_Request request;
   sigset_t none;
   sigemptyset(&none);
@@ -159,7 +160,7 @@ static void serve(const struct config *config) {
   if (!connect_redis(config) || !connect_postgres(config) || FCGX_Init() != 0 ||
       FCGX_InitRequest(&request, 0, 0) != 0)
     return;
-  snprintf(stripe, sizeof(stripe), "%d", 1 + (int)getpid() % 64);
+  snprintf(stripe, sizeof(stripe), "%d", record_stripe_of_child(0, child));
   while (FCGX_Accept_r(&request) == 0) {
     const char *path = FCGX_GetParam("REQUEST_URI", request.envp);
     if (ends_with(path, "/get"))
@@ -175,8 +176,9 @@ static void serve(const struct config *config) {
 int main(int argc, char **argv) {
   struct config config;
   config_start(&config, "floor", "The least that responders could be.", argc, argv);
-  if (pool_run((int)config.responders, argv) >= 0)
-    serve(&config);
+  int child = pool_run((int)config.responders, argv);
+  if (child >= 0)
+    serve(&config, child);
   config_done(&config);
   return 0;
 }

@@ -10,7 +10,7 @@
 
 static const char hex[] = "0123456789abcdef";
 
-static void format(const uint8_t bytes[16], char out[ID_SIZE]) {
+void id_format(const uint8_t bytes[16], char out[ID_SIZE]) {
   char *p = out;
   for (int i = 0; i < 16; i++) {
     if (i == 4 || i == 6 || i == 8 || i == 10)
@@ -29,7 +29,7 @@ void id_new(uint8_t owner_hash, char out[ID_SIZE]) {
     bytes[i] = (uint8_t)(now >> (40 - 8 * i));
   bytes[6] = (uint8_t)(0x70 | (bytes[6] & 0x0f));
   bytes[15] = owner_hash;
-  format(bytes, out);
+  id_format(bytes, out);
 }
 
 static int nibble(char c) {

@@ -12,6 +12,8 @@
 
 /* A new id, made now, for the owner with that hash; 66 bits of it are random. */
 void id_new(uint8_t owner_hash, char out[ID_SIZE]);
+/* Writes the 16 bytes of a UUID in lower case. */
+void id_format(const uint8_t bytes[16], char out[ID_SIZE]);
 /* Reads a UUID of any version in either case; writes it in lower case. False if it is none. */
 bool id_parse(const char *text, char out[ID_SIZE]);
 /* The owner's hash in a well-formed id. */

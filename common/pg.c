@@ -28,9 +28,6 @@ struct pg {
   int64_t quiet_until_ms; /* a server that stays away is not news every time */
 };
 
-static void quiet_notice(void *arg, const PGresult *res) {
-}
-
 struct pg *pg_new(const struct config *config, const char *program, const char *const *statements,
                   bool prepare) {
   struct pg *pg = calloc(1, sizeof(*pg));
@@ -117,6 +114,14 @@ void pg_connect_params(const struct config *config, const char *program, const c
   names[n] = values[n] = NULL;
 }
 
+static void ignore_notice(void *arg, const PGresult *result) {
+}
+
+void pg_quieten(PGconn *conn) {
+  PQsetNoticeReceiver(conn, ignore_notice, NULL);
+  PQsetErrorVerbosity(conn, PQERRORS_TERSE);
+}
+
 /* Waits until the connection's socket is ready for `events`. False when the deadline passed. */
 static bool wait_socket(PGconn *conn, short events, int64_t deadline_ms) {
   for (;;) {
@@ -161,9 +166,7 @@ static bool connect_host(struct pg *pg, int64_t deadline_ms) {
     PQfinish(conn);
     return false;
   }
-  PQsetNoticeReceiver(conn, quiet_notice, NULL);
-  /* An error's details can show a whole row, the API key in it; they would get into the log. */
-  PQsetErrorVerbosity(conn, PQERRORS_TERSE);
+  pg_quieten(conn);
   pg->conn = conn;
   pg->quiet_until_ms = 0;
   return true;

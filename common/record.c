@@ -2,12 +2,15 @@
 
 #include "common/record.h"
 
+#include "common/log.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRIPES = 64 };
+/* Of the metrics table: rows 1 to 48 for responders, 49 to 64 for workers and whoever else. */
+enum { CHILD_STRIPES = 48, WORKER_STRIPES = 16 };
 
 /* The columns of calls_find.sql and of every statement that returns calls. */
 enum column {
@@ -30,8 +33,12 @@ enum column {
   COL__MAX,
 };
 
-int record_stripe(void) {
-  return 1 + (int)arc4random_uniform(STRIPES);
+int record_stripe_of_child(unsigned first, int child) {
+  return 1 + (int)((first % CHILD_STRIPES + (unsigned)child) % CHILD_STRIPES);
+}
+
+int record_stripe_of_worker(void) {
+  return CHILD_STRIPES + 1 + (int)arc4random_uniform(WORKER_STRIPES);
 }
 
 static enum record_insert insert_once(struct pg *pg, const char *const values[11],
@@ -59,6 +66,8 @@ enum record_insert record_insert(struct pg *pg, const struct call *call, int64_t
   snprintf(stages, sizeof(stages), "{%d,%d,%d,%d}", ms[0], ms[1], ms[2], ms[3]);
   static_assert(LIFECYCLE_STAGES == 4, "the list above");
   cleanup_free char *metadata = strndup(call->metadata, call->metadata_len);
+  if (!metadata)
+    log_oom();
   const char *const values[11] = {call->id,
                                   call->from,
                                   call->to,
@@ -82,24 +91,11 @@ static void copy_text(char *out, size_t size, const PGresult *r, int row, int co
   snprintf(out, size, "%s", PQgetvalue(r, row, column));
 }
 
-static void copy_id(char out[ID_SIZE], const PGresult *r, int row) {
-  static const char hex[] = "0123456789abcdef";
-  const unsigned char *bytes = (const unsigned char *)PQgetvalue(r, row, COL_ID);
-  char *p = out;
-  for (int i = 0; i < 16; i++) {
-    if (i == 4 || i == 6 || i == 8 || i == 10)
-      *p++ = '-';
-    *p++ = hex[bytes[i] >> 4];
-    *p++ = hex[bytes[i] & 15];
-  }
-  *p = '\0';
-}
-
 bool record_read(const PGresult *r, int row, struct call *call) {
   *call = (struct call){0};
   if (PQnfields(r) < COL__MAX || PQgetlength(r, row, COL_ID) != 16)
     return false;
-  copy_id(call->id, r, row);
+  id_format((const uint8_t *)PQgetvalue(r, row, COL_ID), call->id);
   call->seq = pg_i32(r, row, COL_SEQ);
   int states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
   if (call->seq < 1 || call->seq > CALL_SEQ_MAX ||

@@ -21,7 +21,7 @@ enum record_insert {
 
 /*
  * Inserts a call in its first state and counts it, provided that the epoch of the picture under
- * which it was admitted is still the present one. Safe to repeat. `stripe`: see record_stripe().
+ * which it was admitted is still the present one. Safe to repeat. `stripe`: see below.
  */
 enum record_insert record_insert(struct pg *pg, const struct call *call, int64_t epoch, int stripe,
                                  int64_t deadline_ms);
@@ -42,5 +42,10 @@ struct record_metrics {
 must_check enum pg_outcome record_metrics(struct pg *pg, int64_t deadline_ms,
                                           struct record_metrics *metrics);
 
-/* A stripe of the metrics table for one writer, drawn by chance: 1 … 64. */
-int record_stripe(void);
+/*
+ * A stripe of the metrics table for one writer, who keeps it: two that share one wait for each
+ * other's commits. Those of one pool's children differ: `first` is any number that they have in
+ * common, `child` is what tells them apart. No worker has one of theirs.
+ */
+int record_stripe_of_child(unsigned first, int child);
+int record_stripe_of_worker(void);

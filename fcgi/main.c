@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/privileges.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { TEND_MS = 300 };
@@ -24,13 +25,14 @@ static void answer(struct gateway *gateway, struct responder *responder, struct 
   gateway_reply(gateway, rendered);
 }
 
-static void serve(struct responder *responder, bool cgi) {
+/* `stripe`: see record_insert(). */
+static void serve(struct responder *responder, int stripe, bool cgi) {
   privileges_confine();
   struct gateway *gateway = gateway_new();
   struct request request = {0};
   struct reply reply = {0};
   struct buf rendered = {0};
-  responder->store = store_new(responder->config, responder->breaker, !cgi);
+  responder->store = store_new(responder->config, responder->breaker, stripe, !cgi);
   for (enum gateway_event event;
        (event = gateway_accept(gateway, cgi                                     ? -1
                                         : store_needs_tending(responder->store) ? TEND_MS
@@ -60,11 +62,12 @@ int main(int argc, char **argv) {
       .breaker = breaker_new(),
   };
   privileges_drop();
+  unsigned first_stripe = arc4random();
   if (gateway_is_cgi())
-    serve(&responder, true);
+    serve(&responder, record_stripe_of_child(first_stripe, 0), true);
   else
-    while (pool_run((int)config.responders, argv) >= 0) {
-      serve(&responder, false);
+    for (int child; (child = pool_run((int)config.responders, argv)) >= 0;) {
+      serve(&responder, record_stripe_of_child(first_stripe, child), false);
       if (!pool_inherit())
         break;
     }

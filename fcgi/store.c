@@ -20,7 +20,8 @@ struct store {
   int stripe;
 };
 
-struct store *store_new(const struct config *config, struct breaker *breaker, bool prepare) {
+struct store *store_new(const struct config *config, struct breaker *breaker, int stripe,
+                        bool prepare) {
   struct store *store = calloc(1, sizeof(*store));
   if (!store)
     log_oom();
@@ -28,7 +29,7 @@ struct store *store_new(const struct config *config, struct breaker *breaker, bo
   store->breaker = breaker;
   store->pg = pg_new(config, "mcs-responder", statements, prepare);
   store->redis = redis_new(config);
-  store->stripe = record_stripe();
+  store->stripe = stripe;
   return store;
 }
 

@@ -12,8 +12,9 @@
  */
 struct store;
 
-/* `breaker` and `config` must outlive it. `prepare`: see pg_new(). */
-struct store *store_new(const struct config *config, struct breaker *breaker, bool prepare);
+/* `breaker` and `config` must outlive it. `stripe`: see record_insert(); `prepare`: see pg_new(). */
+struct store *store_new(const struct config *config, struct breaker *breaker, int stripe,
+                        bool prepare);
 void store_free(struct store *store);
 
 enum store_create {

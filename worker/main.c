@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
       .pg = pg_new(&config, "mcs-worker", statements, true),
       .redis = redis_new(&config),
       .ring = keyring_new(config.api_keys),
-      .stripe = record_stripe(),
+      .stripe = record_stripe_of_worker(),
   };
   log_info("worker.start", "version=%s time_scale=%g", MCS_VERSION, config.time_scale);
   poll_run(&w);

@@ -165,9 +165,6 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int events) {
   connect_cold(timer->data);
 }
 
-static void quiet_notice(void *arg, const PGresult *result) {
-}
-
 static void go_on_connecting(struct cold *cold) {
   /* libpq may change the socket when it tries the next address. */
   PostgresPollingStatusType status = PQconnectPoll(cold->conn);
@@ -179,7 +176,7 @@ static void go_on_connecting(struct cold *cold) {
     fail_pg(cold, "connect");
     return;
   }
-  PQsetNoticeReceiver(cold->conn, quiet_notice, NULL);
+  pg_quieten(cold->conn);
   cold->stage = STAGE_PREPARING;
   if (!PQsendPrepare(cold->conn, statement, pg_statement_text(statement), 0, NULL))
     fail_pg(cold, "prepare");
