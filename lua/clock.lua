@@ -3,7 +3,7 @@
 -- `wall` is Redis's TIME. `now` goes forward with it, but stands still when the wall clock is set
 -- back, and also when it is set forward by more than STEP (or nobody asked for longer): so a clock
 -- that jumps neither freezes calls nor fires them all at once, nor opens the limits' window early.
--- Workers ask many times a second, so a real gap that long means that nothing was being played.
+-- Workers ask twice a second at least, so a real gap that long means that nothing was being played.
 local function clock(key)
   local STEP, WRITE_EVERY = 2000000, 500000
   local t = redis.call('TIME')

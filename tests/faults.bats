@@ -7,6 +7,7 @@ load service
 # is one that nobody plays: a row that only the database knows. All of this is with the copy `real`,
 # which loses no Redis: a rebuild brings into it whatever the record has.
 idle_call=019a0000-0000-7000-8000-00000000abcd
+waiting_calls=0199ffff-0000-7000-8000-00000000 # and four digits
 
 setup_file() {
 	use real
@@ -20,8 +21,13 @@ setup_file() {
 	wait_until 5 grep -q '"seq":1' "$BATS_FILE_TMPDIR/idle"
 	sql "UPDATE calls SET status = 'RINGING', seq = 2, entered_at = entered_at || now(), updated_at = now(),
 			stage_ms = '{1, 3600000, 1, 1}' WHERE id = '$idle_call'"
-	# One whose job is gone, which only the worker's audit can find: it comes every 20 s. The last
-	# byte of an id is hashed from the API key.
+	# One whose job is gone, which only the worker's audit can find: it comes every 20 s, and looks at
+	# more than a page of calls first. The last byte of an id is hashed from the API key.
+	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
+			entered_at, outcome, stage_ms)
+		SELECT ('$waiting_calls' || lpad(i::text, 4, '0'))::uuid, '1', '2', 'QUEUED', 'demo-key', now(), now(),
+		       ARRAY[now()], 'ANSWERED', '{3600000, 1, 1, 1}'
+		  FROM generate_series(1, 1200) AS i"
 	fresh_key && create_call
 	local lost_call=019a0000-0000-7000-8000-00000000dc${call_id: -2}
 	echo "$lost_call $KEY" >"$BATS_FILE_TMPDIR/lost"
@@ -41,7 +47,7 @@ setup_file() {
 teardown_file() {
 	kill "$(<"$BATS_FILE_TMPDIR/idle.pid")" || :
 	use real
-	sql "DELETE FROM calls WHERE id = '$idle_call'"
+	sql "DELETE FROM calls WHERE id = '$idle_call' OR id::text LIKE '$waiting_calls%'"
 }
 
 setup() {

@@ -15,7 +15,7 @@
 enum {
   CLAIM_A_SHARD = 256,
   CLAIM_MAX = 16 * CLAIM_A_SHARD,
-  IDLE_MS = 500, /* often enough for the clock of the calls, see clock.lua */
+  IDLE_MS = 500, /* a quarter of what makes the calls' clock stand still, see clock.lua */
   BUSY_MS = 50,  /* what was done just now may have made jobs that are due at once */
   BATCH_MS = 10,
   BATCH_JOBS = 256, /* so many are worth a transaction of their own */
@@ -86,15 +86,15 @@ static int64_t poll_once(struct worker *w, struct job *jobs) {
     return TROUBLE_MS;
   if (!claim.whole && !reconcile_run(w))
     return TROUBLE_MS;
-  bool auditing = false;
-  if (!is_behind(&claim)) { /* else these can wait; both pace themselves */
-    retention_run(w);
-    auditing = audit_run(w);
-  }
   if (claim.count > 0) {
     do_jobs(w, &claim);
     if (!worker_drain(w))
       return TROUBLE_MS;
+  }
+  bool auditing = false;
+  if (!is_behind(&claim)) { /* else these can wait; both pace themselves */
+    retention_run(w);
+    auditing = audit_run(w);
   }
   return auditing ? 0 : pause_ms(w, &claim, clock_monotonic_ms() - began_ms);
 }

@@ -52,17 +52,18 @@ long reconcile_page(struct worker *w, const char *overdue_ms, char after[ID_SIZE
   const char *const values[] = {*after ? after : nil_id, most, overdue_ms};
   if (pg_exec(w->pg, "calls_open", 3, values, clock_monotonic_ms() + STEP_MS, &r) != PG_DONE)
     return -1;
+  enum { WANTED = 16, ROWS = 17 }; /* behind the columns of a call */
   struct call call;
   for (int row = 0; row < PQntuples(r); row++) {
     bool readable = record_read(r, row, &call);
     memcpy(after, call.id, ID_SIZE);
-    if (readable)
-      w->queued += live_restore_queue(w->redis, &call);
-    else
+    if (!readable)
       log_error("call.unreadable", "id=%s", call.id);
+    else if (pg_bool(r, row, WANTED))
+      w->queued += live_restore_queue(w->redis, &call);
   }
   long restored = w->queued;
-  *last = PQntuples(r) < PAGE;
+  *last = PQntuples(r) == 0 || pg_i64(r, 0, ROWS) < PAGE;
   return worker_drain(w) ? restored : -1;
 }
 
