@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +24,12 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { LISTENER = 0, REQUEST_SECONDS = 15, TICK_SECONDS = 3, CHUNK = 8192 };
+enum { LISTENER = 0, REQUEST_SECONDS = 15, TICK_SECONDS = 3, CHUNK = 8192, PAUSE_MS = 100 };
 
 struct gateway {
   bool cgi;
   bool cgi_done;
+  bool starved; /* accepting failed, and that was logged */
   int epoll; /* waits for the listener and for what stops us */
   int stops; /* the signals that do */
   FCGX_Request request;
@@ -99,10 +101,23 @@ void gateway_free(struct gateway *g) {
   free(g);
 }
 
+/* Another child was faster, or the peer has left; else it will fail again for a while. */
+static void on_accept_failed(struct gateway *g, int error) {
+  if (error == EAGAIN || error == EINTR || error == ECONNABORTED)
+    return;
+  if (!g->starved)
+    log_error("accept.failed", "msg=\"%s\"", strerror(error));
+  g->starved = true;
+  poll(NULL, 0, PAUSE_MS);
+}
+
 static enum gateway_event take_connection(struct gateway *g) {
   int fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
-  if (fd < 0)
-    return GATEWAY_IDLE; /* another child was faster */
+  if (fd < 0) {
+    on_accept_failed(g, errno);
+    return GATEWAY_IDLE;
+  }
+  g->starved = false;
   ticks = 0;
   under_way = fd;
   /* As if the library had kept it open since the last request. */
@@ -181,28 +196,15 @@ static void write_all(const char *data, size_t len) {
   }
 }
 
-/* Whether the library has read all that the web server has to say about this request, so that
- * nothing is lost by closing at once. Waits for nothing that a client has yet to send. */
-static bool is_read(const struct gateway *g) {
-  FCGX_Stream *in = g->request.in;
-  if (FCGX_HasSeenEOF(in))
-    return true;
-  const char *announced = gateway_param(g, "CONTENT_LENGTH");
-  bool bodiless =
-      (!*announced || strcmp(announced, "0") == 0) && !*gateway_param(g, "HTTP_TRANSFER_ENCODING");
-  return bodiless && FCGX_GetChar(in) == EOF;
-}
-
 void gateway_reply(struct gateway *g, const struct buf *reply) {
   if (g->cgi) {
     write_all(reply->data, reply->len);
     return;
   }
   FCGX_PutStr(reply->data, (int)reply->len, g->request.out);
-  /* One request a connection, whatever the server asked for: bytes of a body that was not read
-   * could otherwise be taken for the next request. Where there are such, the library closes, which
-   * waits for the peer to do so; else there is nothing to wait for. */
-  g->request.keepConnection = is_read(g);
+  /* One request a connection, whatever the server asked for. The library would wait for the peer to
+   * close first, so that nothing unread takes the reply away; but the body was read to its end. */
+  g->request.keepConnection = 1;
   FCGX_Finish_r(&g->request);
   if (g->request.ipcFd >= 0)
     close(g->request.ipcFd);

@@ -40,6 +40,6 @@ enum gateway_body {
 /* Reads the present request's body to its end, keeping `most` bytes of it. */
 must_check enum gateway_body gateway_read_body(struct gateway *g, size_t most, struct buf *body);
 
-/* Sends a CGI reply (headers, blank line, body) in one write where it fits, and ends the request.
- */
+/* Sends a CGI reply (headers, blank line, body) in one write where it fits, and ends the request,
+ * whose body must have been read. */
 void gateway_reply(struct gateway *g, const struct buf *reply);
