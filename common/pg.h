@@ -58,8 +58,8 @@ void pg_host(const struct config *config, int n, char host[CONFIG_ITEM_SIZE]);
 enum { PG_CONNECT_PARAMS = 14 };
 void pg_connect_params(const struct config *config, const char *program, const char *host,
                        const char *names[], const char *values[], char port[8]);
-/* Notices go nowhere, and errors come without their details: those can show a whole row, the API key
- * in it, and would get into the log. */
+/* Notices go nowhere, and errors come without their details: those can show a whole row, the API
+ * key in it, and would get into the log. */
 void pg_quieten(PGconn *conn);
 /* The text of a statement of sql/queries; asserts that there is one of that name. */
 const char *pg_statement_text(const char *name);

@@ -30,8 +30,8 @@ struct gateway {
   bool cgi;
   bool cgi_done;
   bool starved; /* accepting failed, and that was logged */
-  int epoll; /* waits for the listener and for what stops us */
-  int stops; /* the signals that do */
+  int epoll;    /* waits for the listener and for what stops us */
+  int stops;    /* the signals that do */
   FCGX_Request request;
 };
 

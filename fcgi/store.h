@@ -12,7 +12,8 @@
  */
 struct store;
 
-/* `breaker` and `config` must outlive it. `stripe`: see record_insert(); `prepare`: see pg_new(). */
+/* `breaker` and `config` must outlive it. `stripe`: see record_insert(); `prepare`: see pg_new().
+ */
 struct store *store_new(const struct config *config, struct breaker *breaker, int stripe,
                         bool prepare);
 void store_free(struct store *store);
