@@ -14,40 +14,36 @@ cost_of() {
 	done
 }
 
-# System calls that a request takes of the responders.
-calls_of() {
-	local what=$1 number tracer children=()
+# trace_responders STRACE_OPTIONS HIT…: strace's output of the pool meanwhile is in $MCS_TEST_DIR/strace.
+trace_responders() {
+	local options=$1 number tracer children=()
 	shift
 	for number in $(pool_pids | tail -n +2); do children+=(-p "$number"); done
-	strace -f -c -U calls,name -o "$MCS_TEST_DIR/strace" "${children[@]}" 2>/dev/null &
+	# shellcheck disable=SC2086
+	strace -f $options -o "$MCS_TEST_DIR/strace" "${children[@]}" 2>/dev/null &
 	tracer=$!
 	sleep 0.5
 	hit "$1" 1 2 "${@:4}"
 	kill -INT "$tracer"
 	wait "$tracer"
+	requests=$((requests + 2)) # the probes
+}
+
+# System calls that a request takes of the responders, and round trips to the databases.
+calls_of() {
+	local what=$1
+	shift
+	trace_responders '-c -U calls,name' "$@"
 	record "$what: responder" ours 'system calls' \
 		"$(awk -v n="$requests" '$2 == "total" { printf "%.1f", $1 / n }' "$MCS_TEST_DIR/strace")"
 	awk -v n="$requests" '$1 ~ /^[0-9]+$/ && $1 / n > 0.05 && $2 != "total" { printf "    %.1f %s\n", $1 / n, $2 }' \
 		"$MCS_TEST_DIR/strace" >&2
-}
-
-# Commands that Redis (of those that no script calls) and transactions that PostgreSQL has seen so far.
-redis_commands() {
-	live INFO commandstats | awk -F'[:=,]' '$1 ~ /^cmdstat_(evalsha|mget)$/ { sum += $3 } END { print sum + 0 }'
-}
-transactions() { sql "SELECT xact_commit FROM pg_stat_database WHERE datname = 'mock_communications'"; }
-
-# Round trips to the databases that a request takes: each is a command (a script is one) or a transaction.
-trips_of() {
-	local what=$1 commands commits
-	shift
-	sleep 11 # an idle backend tells its statistics within ten seconds
-	commits=$(transactions) commands=$(redis_commands)
-	hit "$@"
-	sleep 11
-	commands=$(($(redis_commands) - commands)) commits=$(($(transactions) - commits - 1))
-	record "$what: trips to Redis" ours 'a request' "$(jq -n "$commands / $requests * 100 | round / 100")"
-	record "$what: trips to PostgreSQL" ours 'a request' "$(jq -n "$commits / $requests * 100 | round / 100")"
+	trace_responders '-e trace=sendto,recvfrom,write,read -s 120' "$@"
+	trips "$MCS_TEST_DIR/strace" | awk -v n="$requests" '
+		{ count[$1]++ }
+		END { printf "%.2f %.2f\n", count["redis"] / n, count["postgres"] / n }' >"$MCS_TEST_DIR/trips"
+	record "$what: trips to Redis" ours 'a request' "$(jq -n "$(cut -d' ' -f1 "$MCS_TEST_DIR/trips")")"
+	record "$what: trips to PostgreSQL" ours 'a request' "$(jq -n "$(cut -d' ' -f2 "$MCS_TEST_DIR/trips")")"
 }
 
 # What valgrind counts in a responder for so many requests: a pool of one child. Arguments: the tool's
@@ -79,31 +75,48 @@ count_request() {
 	record "$what: responder" ours allocations "$(jq -n "($many - $few) / 500 * 10 | round / 10")"
 }
 
+# A pool of one, after some requests of each kind and after a million and more.
+memory_over_requests() {
+	local sum=0 first
+	bench_copy single RESPONDERS=1
+	hold_part worker
+	make_calls single
+	mixture() {
+		hit "$BASE/" 64 "$1" 200 get "$bench_key" "$ids" && sum=$((sum + requests))
+		hit "$BASE/calls" 16 1 201 post "$key_list" && sum=$((sum + requests))
+		hit "$BASE/nothing" 16 1 404 get "$bench_key" && sum=$((sum + requests))
+		hit "$BASE/metrics" 16 1 401 get - && sum=$((sum + requests))
+	}
+	mixture 1
+	first=$(responder_kb)
+	while ((sum < $(quick 10000 1000000))); do mixture "$(quick 1 20)"; done
+	record 'requests to one responder' ours requests "$sum"
+	record 'a responder, private memory after these' ours kB "$(responder_kb)"
+	record 'its growth over these' ours kB "$(($(responder_kb) - first))"
+	end_copy single
+}
+
+responder_kb() { awk '/^Private_/ { sum += $2 } END { print sum }' "/proc/$(pool_pids | tail -n 1)/smaps_rollup"; }
+
 bench_cost() {
 	local seconds
 	seconds=$(quick 1 10)
 	bench_copy main
 	hold_part worker
 	make_calls live
-	local get=("$BASE/" 16 "$seconds" ok get "$bench_key" "$ids") \
-		health=("$BASE/health" 16 "$seconds" ok get -) \
-		post=("$BASE/calls" 16 "$seconds" ok post "$key_list")
+	local get=("$BASE/" 16 "$seconds" 200 get "$bench_key" "$ids") \
+		health=("$BASE/health" 16 "$seconds" 200 get -) \
+		post=("$BASE/calls" 16 "$seconds" 201 post "$key_list")
 	cost_of 'GET /health' "${health[@]}"
 	cost_of 'GET /calls/ID, live' "${get[@]}"
 	cost_of 'POST /calls' "${post[@]}"
 	calls_of 'GET /health' "${health[@]}"
 	calls_of 'GET /calls/ID, live' "${get[@]}"
 	calls_of 'POST /calls' "${post[@]}"
-	trips_of 'GET /calls/ID, live' "${get[@]}"
-	trips_of 'POST /calls' "${post[@]}"
 	count_request 'GET /health' /health
 	count_request 'GET /calls/ID, live' "/$(head -n 1 "$ids")"
 	count_request 'POST /calls' -H 'Content-Type: application/json' \
 		-d '{"from": "+1234567890", "to": "+0987654321", "metadata": {"test": true}}' /calls
-	local before
-	before=$(private_kb responders)
-	hit "$BASE/" 64 "$(quick 2 75)" ok get "$bench_key" "$ids"
-	record 'a responder, private memory' ours kB "$before"
-	record "the same, $requests requests later" ours kB "$(private_kb responders)"
 	end_copy main
+	memory_over_requests
 }

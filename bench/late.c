@@ -3,13 +3,12 @@
  * the state before was to end, by the call's script, to the moment at which the news arrive here.
  * So the poll, the claim, the commit and the way through Redis are all in it.
  *
- *   late EVENTS SECONDS QUIET_SECONDS [AFTER_SECONDS]
+ *   late EVENTS SECONDS QUIET_SECONDS
  *
  * It ends after that many events, after SECONDS, or when nothing came for QUIET_SECONDS once
- * something had; what comes in the first AFTER_SECONDS is not counted. Settings come from the
- * environment, as for the service's programs. Prints one line of JSON: moved (states entered),
- * final (uploads that ended), seconds from the first to the last of all, rate a second of both,
- * lateness of moves in ms.
+ * something had. Settings come from the environment, as for the service's programs. Prints one line
+ * of JSON: moved (states entered), final (uploads that ended), when the last of all came (ms since
+ * 1970), rate a second of both since the first of all, lateness of moves in ms.
  */
 
 #include "common/call.h"
@@ -32,6 +31,12 @@ static struct {
   long count[LATE_MAX + 1]; /* moves that were so many ms late */
 } seen;
 
+static void note_move(const struct call *call, int64_t now) {
+  int64_t late = now - call->entered_ms[call->seq - 2] - call->script.stage_ms[call->seq - 2];
+  seen.count[late < 0 ? 0 : late > LATE_MAX ? LATE_MAX : late]++;
+  seen.moved++;
+}
+
 static void take(const char *line, size_t len) {
   struct call call;
   if (!call_unpack(line, len, &call))
@@ -40,15 +45,10 @@ static void take(const char *line, size_t len) {
   if (!seen.first_ms)
     seen.first_ms = now;
   seen.last_ms = now;
-  if (call_is_final(&call)) {
+  if (call_is_final(&call))
     seen.final++;
-    return;
-  }
-  if (call.seq < 2 || call.seq > LIFECYCLE_STATES)
-    return;
-  int64_t late = now - call.entered_ms[call.seq - 2] - call.script.stage_ms[call.seq - 2];
-  seen.count[late < 0 ? 0 : late > LATE_MAX ? LATE_MAX : late]++;
-  seen.moved++;
+  else if (call.seq >= 2 && call.seq <= LIFECYCLE_STATES)
+    note_move(&call, now);
 }
 
 static long percentile(double share) {
@@ -73,7 +73,7 @@ static redisContext *subscribe(const struct config *config) {
 }
 
 /* False when the connection is lost; a time-out is none. */
-static bool next(redisContext *redis, bool counted) {
+static bool next(redisContext *redis) {
   void *reply = NULL;
   if (redisGetReply(redis, &reply) != REDIS_OK) {
     bool quiet = redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
@@ -81,8 +81,7 @@ static bool next(redisContext *redis, bool counted) {
     return quiet;
   }
   redisReply *r = reply;
-  if (counted && r->type == REDIS_REPLY_ARRAY && r->elements == 3 &&
-      r->element[2]->type == REDIS_REPLY_STRING)
+  if (r->type == REDIS_REPLY_ARRAY && r->elements == 3 && r->element[2]->type == REDIS_REPLY_STRING)
     take(r->element[2]->str, r->element[2]->len);
   freeReplyObject(r);
   return true;
@@ -90,26 +89,25 @@ static bool next(redisContext *redis, bool counted) {
 
 int main(int argc, char **argv) {
   static struct config config;
-  const char *numbers[4] = {"0", "0", "0", "0"};
-  for (int i = 1; i < argc && i <= 4; i++)
+  const char *numbers[3] = {"0", "0", "0"};
+  for (int i = 1; i < argc && i <= 3; i++)
     numbers[i - 1] = argv[i];
   config_start(&config, "late", "Says how late calls move on.", 1, argv);
   long events = strtol(numbers[0], NULL, 10);
-  int64_t begin = clock_monotonic_ms(), end = begin + strtol(numbers[1], NULL, 10) * 1000,
-          quiet_ms = strtol(numbers[2], NULL, 10) * 1000,
-          from = begin + strtol(numbers[3], NULL, 10) * 1000;
+  int64_t end = clock_monotonic_ms() + strtol(numbers[1], NULL, 10) * 1000,
+          quiet_ms = strtol(numbers[2], NULL, 10) * 1000;
   redisContext *redis = subscribe(&config);
   while (redis && seen.moved + seen.final < events && clock_monotonic_ms() < end &&
          (!seen.last_ms || clock_wall_ms() - seen.last_ms < quiet_ms))
-    if (!next(redis, clock_monotonic_ms() >= from))
+    if (!next(redis))
       return 1;
   double seconds = (double)(seen.last_ms - seen.first_ms) / 1000.0;
-  printf(
-      "{\"moved\":%ld,\"final\":%ld,\"seconds\":%.3f,\"moved_rate\":%.0f,\"final_rate\":%.0f,"
-      "\"p50_ms\":%ld,\"p99_ms\":%ld,\"max_ms\":%ld}\n",
-      seen.moved, seen.final, seconds, seconds > 0 ? (double)seen.moved / seconds : 0,
-      seconds > 0 ? (double)seen.final / seconds : 0, percentile(0.5), percentile(0.99),
-      percentile(1));
+  printf("{\"moved\":%ld,\"final\":%ld,\"last_ms\":%" PRId64
+         ",\"moved_rate\":%.0f,\"final_rate\":%.0f,"
+         "\"p50_ms\":%ld,\"p99_ms\":%ld,\"max_ms\":%ld}\n",
+         seen.moved, seen.final, seen.last_ms, seconds > 0 ? (double)seen.moved / seconds : 0,
+         seconds > 0 ? (double)seen.final / seconds : 0, percentile(0.5), percentile(0.99),
+         percentile(1));
   redisFree(redis);
   config_done(&config);
   return 0;

@@ -5,7 +5,7 @@
 # Our statement as pgbench wants it: parameters are values, the id is made of a random number.
 make_insert_script() {
 	echo '\set r random(0, 281474976710655)'
-	sed -e '/^--/d' -e "s/\\\$11\\b/1/; s/\\\$10\\b/$1/g" \
+	sed -e '/^--/d' -e "s/\\\$11\\b/:client_id + 1/; s/\\\$10\\b/$1/g" \
 		-e "s/\\\$1\\b/(to_char(now(), '\"01a20472-\"MISS\"-7\"MS\"-8abc-\"') || lpad(to_hex(:r::bigint), 12, '0'))/g" \
 		-e "s/\\\$2\\b/'+1234567890'/; s/\\\$3\\b/'+0987654321'/; s/\\\$4\\b/'{\"test\": true}'/" \
 		-e "s/\\\$5\\b/'bench-floor'/; s/\\\$7\\b/'ANSWERED'/; s/\\\$8\\b/'{1500,4000,3000,2500}'/" \
@@ -36,10 +36,9 @@ bench_post() {
 	start_floors
 	for connections in "${counts[@]}"; do
 		compare "$repeats" "$seconds" "$connections" \
-			"admission and insert|floor d|$floors/floor/post|ok|post|$key_list" \
-			"POST /calls|ours|$BASE/calls|ok|post|$key_list"
+			"admission and insert|floor d|$floors/floor/post|201|post|$key_list" \
+			"POST /calls|ours|$BASE/calls|201|post|$key_list"
 	done
-	stop_front
 	epoch=$(sql 'SELECT epoch FROM picture')
 	script=$MCS_TEST_DIR/insert.sql
 	make_insert_script "$epoch" >"$script"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The WebSockets of wsd, without a web server: memory, opening, one call that many watch, many calls that
-# one watches each; beside the floor (push.c), in turn, on the same Redis. Both listen on TCP.
+# one watches each; beside the floor (push.c), in turn, on the same Redis. Both listen on TCP. Also how
+# that goes through the web server.
 
 # Starts a copy and the floor beside it; sets ours and floor to WHO WHERE PID as fan takes them. The
 # worker stands still, so that nothing moves but what the bench publishes.
@@ -11,6 +12,7 @@ start_websockets() {
 	hold_part worker
 	setpriv --pdeathsig TERM -- "$B/bench/push" "$bare" "$MCS_VAR/run/redis.sock" </dev/null &
 	push_pid=$!
+	push_port=$bare
 	ours=(wsd "127.0.0.1:$port" "$(part_pid wsd)")
 	floor=(push "127.0.0.1:$bare" "$push_pid")
 	wait_until 10 is_subscribed bench:push || die 'the floor did not start'
@@ -20,11 +22,10 @@ start_websockets() {
 stop_websockets() {
 	kill -s TERM "$push_pid"
 	wait "$push_pid"
-	release_part worker
 	end_copy "$1"
 }
 
-is_subscribed() { [[ $(live PUBSUB NUMSUB "$1" | tail -n 1) == 1 ]]; }
+is_subscribed() { [[ $(live PUBSUB NUMSUB "$1" | tail -n 1) == "${2:-1}" ]]; }
 
 # fan VERB WHO WHERE PID NUMBERS…: sets figures to what it printed. Who lets it come to nothing has no
 # figures; what was lost is one.
@@ -40,7 +41,7 @@ figure() { jq "$1" <<<"$figures"; }
 # sockets COUNT CALLS LABEL: what idle sockets cost, of servers that have had none before; and, again and
 # again, how fast they are opened.
 sockets() {
-	local count=$1 calls=$2 label="$1 $3" i
+	local count=$1 calls=$2 label=$3 i
 	local rates=() bare_rates=()
 	start_websockets idle
 	for ((i = 0; i < repeats; i++)); do
@@ -56,7 +57,8 @@ sockets() {
 	stop_websockets idle
 }
 
-# news LABEL UNIT:FILTER… -- NUMBERS…: both in turn, a figure for each filter of what fan says.
+# news LABEL UNIT:FILTER… -- NUMBERS…: ours and the floor in turn, a figure for each filter of what fan says.
+# The floor is floor_who, and its figures are of `${bare}LABEL`.
 news() {
 	local label=$1 wanted=() i pair who
 	local -A values=()
@@ -74,30 +76,36 @@ news() {
 		# shellcheck disable=SC2086
 		{
 			record "$label" ours "${pair%%:*}" ${values["ours $pair"]}
-			record "bare $label" 'floor f' "${pair%%:*}" ${values["floor $pair"]}
+			record "$bare$label" "$floor_who" "${pair%%:*}" ${values["floor $pair"]}
 		}
 	done
 }
 
 bench_websocket() {
-	local ours direct floor push_pid figures repeats count counts calls rate
+	local ours floor direct direct_floor push_pid push_port floor_who='floor f' bare='bare ' figures repeats count used calls rate
 	local wrong='frames lost or wrong:.lost + .twice + .disordered' cpu='CPU s a million:.cpu_s_a_million'
 	repeats=$(quick 1 5)
-	read -ra counts <<<"$(quick 200 '5000 15000')"
-	for count in "${counts[@]}"; do
-		sockets "$count" 1 'on one call'
-		sockets "$count" "$count" 'each on its own'
+	for count in 5000 15000; do
+		used=$(quick $((count / 50)) "$count")
+		sockets "$used" 1 "$count on one call"
+		sockets "$used" "$used" "$count each on its own"
 	done
 	start_websockets news
 	count=$(quick 100 1000)
-	news "fan-out to $count" 'frames/s:.frames_a_second' "$cpu" "$wrong" \
+	news 'fan-out to 1000' 'frames/s:.frames_a_second' "$cpu" "$wrong" \
 		-- "$count" 1 1 "$(quick 20 400)" 0
-	# The same through the web server; its part of the processor's time counts as well.
-	direct=("${ours[@]}")
+	# The same through the web server, whose part of the processor's time counts as well.
+	direct=("${ours[@]}") direct_floor=("${floor[@]}")
+	front_wsd=$push_port
+	start_front "$B/bench/floor" /floor
+	front_wsd=''
 	ours=(wsd "${BASE/http/ws}/ws" "$(part_pid wsd),$(part_pid api)")
-	news "fan-out to $count through lighttpd" 'frames/s:.frames_a_second' "$cpu" "$wrong" \
+	floor=(push "${front/http/ws}/floor/ws" "$push_pid,${front_pids[$MCS_VAR]}")
+	wait_until 10 curl -q -sf -o /dev/null --noproxy '*' "$front/floor/constant" || die 'the floor does not answer'
+	news 'fan-out to 1000 through lighttpd' 'frames/s:.frames_a_second' "$cpu" "$wrong" \
 		-- "$count" 1 1 "$(quick 20 200)" 0
-	ours=("${direct[@]}")
+	ours=("${direct[@]}") floor=("${direct_floor[@]}")
+	stop_front
 	calls=$(quick 200 5000)
 	# Rate; repeats, more where the tail counts; rounds and news of each call: some three seconds of events,
 	# but at the lowest rate.
