@@ -2,7 +2,7 @@
 
 #include "common/keys.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 int keys_shard(const char *id) {
@@ -13,33 +13,40 @@ int keys_shard_of_owner(const char *api_key) {
   return id_hash_owner(api_key) % KEYS_SHARDS;
 }
 
-static void shard_key(int shard, const char *name, char out[KEYS_SIZE]) {
-  snprintf(out, KEYS_SIZE, "mcs:{%x}:%s", (unsigned)shard, name);
+/* "mcs:{SHARD}:", then the kind, then whose: every request makes half a dozen of them. */
+static void make_key(int shard, const char *kind, const char *whose, char out[KEYS_SIZE]) {
+  static const char prefix[] = "mcs:{?}:", hex[] = "0123456789abcdef";
+  size_t kind_len = strlen(kind), whose_len = strlen(whose);
+  assert(sizeof(prefix) + kind_len + whose_len <= KEYS_SIZE);
+  memcpy(out, prefix, sizeof(prefix) - 1);
+  out[strcspn(prefix, "?")] = hex[shard];
+  memcpy(out + sizeof(prefix) - 1, kind, kind_len);
+  memcpy(out + sizeof(prefix) - 1 + kind_len, whose, whose_len + 1);
 }
 
 void keys_whole(int shard, char out[KEYS_SIZE]) {
-  shard_key(shard, "whole", out);
+  make_key(shard, "whole", "", out);
 }
 void keys_clock(int shard, char out[KEYS_SIZE]) {
-  shard_key(shard, "clock", out);
+  make_key(shard, "clock", "", out);
 }
 void keys_due(int shard, char out[KEYS_SIZE]) {
-  shard_key(shard, "due", out);
+  make_key(shard, "due", "", out);
 }
 void keys_rebuild(int shard, char out[KEYS_SIZE]) {
-  shard_key(shard, "rebuild", out);
+  make_key(shard, "rebuild", "", out);
 }
 void keys_events(int shard, char out[KEYS_SIZE]) {
-  shard_key(shard, "events", out);
+  make_key(shard, "events", "", out);
 }
 void keys_call(const char *id, char out[KEYS_SIZE]) {
-  snprintf(out, KEYS_SIZE, "mcs:{%x}:call:%s", (unsigned)keys_shard(id), id);
+  make_key(keys_shard(id), "call:", id, out);
 }
 void keys_slots(const char *api_key, char out[KEYS_SIZE]) {
-  snprintf(out, KEYS_SIZE, "mcs:{%x}:slots:%s", (unsigned)keys_shard_of_owner(api_key), api_key);
+  make_key(keys_shard_of_owner(api_key), "slots:", api_key, out);
 }
 void keys_window(const char *api_key, char out[KEYS_SIZE]) {
-  snprintf(out, KEYS_SIZE, "mcs:{%x}:window:%s", (unsigned)keys_shard_of_owner(api_key), api_key);
+  make_key(keys_shard_of_owner(api_key), "window:", api_key, out);
 }
 
 bool keys_marker_is(const char *marker, size_t len, const char *run_id) {

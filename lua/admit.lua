@@ -5,25 +5,27 @@
 --         7 µs until the call's expected end  8 the packed line behind its times, newline, metadata
 -- Returns {1, epoch, wall ms, the job's due time} admitted; {2, ms} too many at once, {3, ms} too many in a second
 -- (ms: when a place is expected to be free); {0} when the picture is not whole.
-local ok, epoch = whole(KEYS[1], ARGV[1])
-if not ok then
+local epoch, now, wall = picture(KEYS[1], KEYS[2], ARGV[1])
+if not epoch then
   return {0}
 end
-local now, wall = clock(KEYS[2])
 
-if redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[3]) then
-  local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-  return {2, math.max(0, math.ceil((tonumber(first[2]) - now) / 1000))}
+-- The score of the call that has to leave a set of so many before there is a place; none if there is one:
+-- counted back from the last, the call at that place.
+local function first_to_leave(key, most)
+  return tonumber(redis.call('ZRANGE', key, -most, -most, 'WITHSCORES')[2])
+end
+
+local ends = first_to_leave(KEYS[4], ARGV[3])
+if ends then
+  return {2, math.max(0, math.ceil((ends - now) / 1000))}
 end
 
 -- Sliding window: what is a second old or older has left it. A refused request is not in it.
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%.0f', now - 1000000))
-local window = redis.call('ZCARD', KEYS[5])
-if window >= tonumber(ARGV[4]) then
-  -- the place that becomes free is that of the call which, counted back from the newest, is the last
-  local freed = redis.call('ZRANGE', KEYS[5], window - tonumber(ARGV[4]),
-                           window - tonumber(ARGV[4]), 'WITHSCORES')
-  return {3, math.max(0, math.ceil((tonumber(freed[2]) + 1000000 - now) / 1000))}
+local admitted = first_to_leave(KEYS[5], ARGV[4])
+if admitted then
+  return {3, math.max(0, math.ceil((admitted + 1000000 - now) / 1000))}
 end
 
 local id, ms = ARGV[2], string.format('%.0f', math.floor(wall / 1000))

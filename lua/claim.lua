@@ -4,11 +4,10 @@
 --   ARGV  1 run id  2 most jobs  3 lease in µs
 -- Returns {1, epoch, wall ms, µs until the next job is due (-1: none), job, …}; {0} when the
 -- picture is not whole.
-local ok, epoch = whole(KEYS[1], ARGV[1])
-if not ok then
+local epoch, now, wall = picture(KEYS[1], KEYS[2], ARGV[1])
+if not epoch then
   return {0}
 end
-local now, wall = clock(KEYS[2])
 local jobs = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', string.format('%.0f', now), 'LIMIT', 0,
                         ARGV[2])
 if #jobs > 0 then

@@ -1,14 +1,14 @@
 -- The one clock by which calls wait: Redis's, made steady. Returns (now, wall) in microseconds.
 --   key   string "WALL LOGICAL", both as of the last time it was written
+--   last  its value
 -- `wall` is Redis's TIME. `now` goes forward with it, but stands still when the wall clock is set
 -- back, and also when it is set forward by more than STEP (or nobody asked for longer): so a clock
 -- that jumps neither freezes calls nor fires them all at once, nor opens the limits' window early.
 -- Workers ask twice a second at least, so a real gap that long means that nothing was being played.
-local function clock(key)
+local function advance(key, last)
   local STEP, WRITE_EVERY = 2000000, 500000
   local t = redis.call('TIME')
   local wall = t[1] * 1000000 + t[2]
-  local last = redis.call('GET', key)
   if not last then
     redis.call('SET', key, string.format('%.0f %.0f', wall, wall))
     return wall, wall
@@ -26,15 +26,17 @@ local function clock(key)
   return now, wall
 end
 
--- True if the picture that this Redis holds is whole: the marker names its run id.
--- Returns the epoch too.
-local function whole(key, run_id)
-  local marker = redis.call('GET', key)
-  if not marker then
-    return false
+local function clock(key)
+  return advance(key, redis.call('GET', key))
+end
+
+-- If the picture that this Redis holds is whole, that is the marker names its run id: (epoch, now, wall).
+local function picture(marker_key, clock_key, run_id)
+  local read = redis.call('MGET', marker_key, clock_key)
+  local marked, epoch = string.match(read[1] or '', '^(%S+) (%d+)$')
+  if marked == run_id then
+    return tonumber(epoch), advance(clock_key, read[2])
   end
-  local marked, epoch = string.match(marker, '^(%S+) (%d+)$')
-  return marked == run_id, tonumber(epoch)
 end
 
 -- The seq of the packed line under `key`, 0 when there is none; and the value itself.
