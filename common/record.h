@@ -44,8 +44,8 @@ must_check enum pg_outcome record_metrics(struct pg *pg, int64_t deadline_ms,
 
 /*
  * A stripe of the metrics table for one writer, who keeps it: two that share one wait for each
- * other's commits. Those of one pool's children differ: `first` is any number that they have in
- * common, `child` is what tells them apart. No worker has one of theirs.
+ * other's commits. Those of up to 48 children of one pool differ: `first` is any number that they
+ * have in common, `child` is what tells them apart. Other pools may share them; no worker does.
  */
 int record_stripe_of_child(unsigned first, int child);
 int record_stripe_of_worker(void);

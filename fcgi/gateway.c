@@ -203,7 +203,8 @@ void gateway_reply(struct gateway *g, const struct buf *reply) {
   }
   FCGX_PutStr(reply->data, (int)reply->len, g->request.out);
   /* One request a connection, whatever the server asked for. The library would wait for the peer to
-   * close first, so that nothing unread takes the reply away; but the body was read to its end. */
+   * close first, so that nothing unread takes the reply away; but the body was read to its end (a
+   * request that was cut short it does close so). */
   g->request.keepConnection = 1;
   FCGX_Finish_r(&g->request);
   if (g->request.ipcFd >= 0)

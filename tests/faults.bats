@@ -374,6 +374,35 @@ pool_is_another() {
 	done
 }
 
+@test "responders without a descriptor for a connection say so, rest, and serve who has waited when they have one" {
+	local children child before
+	skip_by_nature starts-processes
+	mapfile -t children < <(pool_pids | tail -n +2)
+	before=$(ticks_of "${children[@]}")
+	for child in "${children[@]}"; do limit_descriptors "$child" 3; done
+	curl -q -sS --noproxy '*' --max-time 10 -o /dev/null -w '%{http_code}\n' "$BASE/health" >"$BATS_TEST_TMPDIR/status" 3>&- &
+	sleep 2
+	for child in "${children[@]}"; do limit_descriptors "$child" 1024; done
+	wait $!
+	same "$(<"$BATS_TEST_TMPDIR/status")" 200
+	log_of api | grep -q 'accept\.failed.*Too many open files'
+	(($(ticks_of "${children[@]}") - before < 50)) # of 200 that one of them could have had
+}
+
+# As the user whose process it is: not even root may do it for others everywhere.
+limit_descriptors() {
+	local user as=()
+	user=$(ps -o user= -p "$1")
+	[[ $user == "$(id -un)" ]] || as=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+	"${as[@]}" prlimit --pid "$1" --nofile="$2:"
+}
+
+# Hundredths of a second that these processes have run so far.
+ticks_of() {
+	local number
+	for number; do cat "/proc/$number/stat"; done | awk '{ sum += $14 + $15 } END { print sum }'
+}
+
 @test "responders that are told to stop finish what they do: no request fails" {
 	local bad=0 round child
 	skip_by_nature starts-processes
