@@ -5,6 +5,7 @@
 #   make_calls NAME           some calls of the bench's key: sets ids to a file of `calls/ID` lines
 #   make_cold                 lets Redis forget these, as it does of calls that are over
 #   fill_with_finished COUNT  finished calls
+#   forget_open               removes what is open from the record; see there
 #   open_calls                how many, or their uploads, are open; has_settled COUNT: no more than so many
 #   preload                   calls whose next job comes due at a chosen time; see there
 #   lateness                  what comes of that; see late.c
@@ -28,7 +29,8 @@ owner_rows() {
 }
 
 make_calls() {
-	hit "$BASE/calls" 16 1 201 post "$bench_key"
+	local made=0
+	while ((made < $(quick 10 1000))); do hit "$BASE/calls" 16 1 201 post "$bench_key" && made=$((made + requests)); done
 	ids=$MCS_TEST_DIR/$1
 	sql "SELECT 'calls/' || id FROM calls WHERE api_key = '$bench_key' ORDER BY id DESC LIMIT 1000" >"$ids"
 }
@@ -109,9 +111,22 @@ preload() {
 	live FLUSHALL >/dev/null
 	wait_until 10 not_ready
 	wait_until "$2" is_ready || die "what is live was not rebuilt within $2 s"
+	[[ $(sql "SELECT clock_timestamp() < max(created_at) + interval '1 s' * ($2 - 1) FROM calls") == t ]] ||
+		die "what is live was rebuilt too late for $2 s"
 }
 
 not_ready() { ! is_ready; } 2>/dev/null
+
+# Removes what is open, but for calls that wait for an hour to leave their first state.
+forget_open() {
+	sql "WITH gone AS (
+			DELETE FROM calls WHERE upload_status IN ('WAITING', 'PENDING') AND NOT (seq = 1 AND stage_ms[1] = 3600000)
+			RETURNING upload_status
+		)
+		UPDATE metrics SET active_calls = active_calls - (SELECT count(*) FROM gone WHERE upload_status = 'WAITING'),
+		       uploads_in_progress = uploads_in_progress - (SELECT count(*) FROM gone WHERE upload_status = 'PENDING')
+		 WHERE id = 1"
+}
 
 open_calls() { sql "SELECT count(*) FROM calls WHERE upload_status IN ('WAITING', 'PENDING')"; }
 has_settled() { (($(open_calls) <= $1)); }
@@ -142,17 +157,19 @@ drain() {
 	rate=$(jq "$1 / ($seconds) | round" "$MCS_TEST_DIR/late")
 }
 
-# paced KIND RATE: for some twenty seconds. Fails unless all that should come is heard of; under_way are the
-# uploads that had begun and not ended in the middle of that.
+# paced KIND RATE: for some twenty seconds. Fails unless all that should come is heard of; under_way are, of
+# uploads, those that had begun and not ended in the middle of that.
 paced() {
 	local count seconds due listener shard
-	seconds=$(quick 2 20) due=$(quick 12 20)
+	seconds=$(quick 2 20) due=$(quick 12 25)
 	count=$(($2 * seconds))
 	preload "$count" "$due" "$seconds" "$1"
 	lateness "$count" $((due + seconds + 60)) 5 >"$MCS_TEST_DIR/late" &
 	listener=$!
-	sleep "$(sql "SELECT round(extract(epoch FROM max(created_at) - clock_timestamp()) + $due + $seconds / 2.0 + 2, 3) FROM calls")"
-	under_way=$(for shard in {0..9} {a..f}; do live --raw ZRANGE "mcs:{$shard}:due" 0 -1; done | grep -c ' finish ')
+	if [[ $1 == upload ]]; then
+		sleep "$(sql "SELECT round(extract(epoch FROM max(created_at) - clock_timestamp()) + $due + $seconds / 2.0 + 2, 3) FROM calls")"
+		under_way=$(for shard in {0..9} {a..f}; do live --raw ZRANGE "mcs:{$shard}:due" 0 -1; done | grep -c ' finish ')
+	fi
 	wait "$listener"
 	late=$(<"$MCS_TEST_DIR/late")
 	(($(jq '.moved + .final' <<<"$late") == count)) || die "of $count calls there came $(jq '.moved + .final' <<<"$late")"

@@ -58,7 +58,7 @@ counted() {
 	wait_until 30 curl -q -sf -o /dev/null --noproxy '*' "$front/ready" || die 'no responder under valgrind'
 	curl -q -s -o /dev/null --noproxy '*' -H "Authorization: Bearer $bench_key" "${@:1:$#-1}" "$front${!#}?n=[1-$count]" || die 'no answer under valgrind'
 	stop_front
-	wait_until 10 grep -q "$pattern" "$log"
+	wait_until 10 grep -q "$pattern" "$log" || die 'valgrind says nothing'
 	sleep 0.5
 	sed -n "s/.*$pattern *\([0-9,]*\).*/\1/p" "$log" | tr -d , | sort -n | tail -n 1
 }
@@ -67,11 +67,11 @@ counted() {
 count_request() {
 	local what=$1 few many
 	shift
-	few=$(counted '--tool=lackey' 'guest instrs:' 100 "$@")
-	many=$(counted '--tool=lackey' 'guest instrs:' 600 "$@")
+	few=$(counted '--tool=lackey' 'guest instrs:' 100 "$@") || exit
+	many=$(counted '--tool=lackey' 'guest instrs:' 600 "$@") || exit
 	record "$what: responder" ours instructions "$(((many - few) / 500))"
-	few=$(counted '--leak-check=no' 'total heap usage:' 100 "$@")
-	many=$(counted '--leak-check=no' 'total heap usage:' 600 "$@")
+	few=$(counted '--leak-check=no' 'total heap usage:' 100 "$@") || exit
+	many=$(counted '--leak-check=no' 'total heap usage:' 600 "$@") || exit
 	record "$what: responder" ours allocations "$(jq -n "($many - $few) / 500 * 10 | round / 10")"
 }
 

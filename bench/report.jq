@@ -1,8 +1,9 @@
 # The table of targets: bench/targets.json held against the results. A target names a figure of ours and,
 # where it is a ratio, the figure that it is a share of; with counts, one ratio for each number of
 # connections, and the worst of them decides. Gives {missed, lacking, table}: of how many targets the
-# figure is not good enough, or not there (such rows are shown only where all should be: $whole).
-def median: sort | .[length / 2 | floor];
+# figure is not good enough, or not there (such rows are shown only where all should be: $whole). Medians
+# decide, but every single value where the target says so.
+def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
 def round2: . * 100 | round / 100;
 def figure($all; $what; $unit; $section):
   [$all[] | select(.what == $what and .unit == $unit and ($section == null or .section == $section)) | .values]
@@ -19,9 +20,9 @@ def spread: if length == 1 then "\(first | round2)" else "\(median | round2) (\(
       | (if $n == null then "" else " @\($n)" end) as $at
       | figure($all; $t.ours + $at; $t.unit; $t.section) as $ours
       | (if $t.floor then figure($all; $t.floor + $at; $t.unit; $t.section) else null end) as $floor
-      | select($ours != null and ($t.floor == null or $floor != null))
+      | select(($ours | length) > 0 and ($t.floor == null or ($floor | length) > 0))
       | {n: $n, values: (if $t.floor then ratios($ours; $floor) else $ours end)}] as $figures
-   | ($figures | map(.values | median) | if $t.least then min else max end) as $worst
+   | ($figures | map(.values | if $t.each then max else median end) | if $t.least then min else max end) as $worst
    | (if $figures == [] then "lacking"
       elif (if $t.least then $worst >= $t.least else $worst <= $t.most end) then "met" else "missed" end) as $verdict
    | select($whole or $verdict != "lacking")

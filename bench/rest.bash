@@ -3,7 +3,7 @@
 
 bench_rest() {
 	local repeats seconds connections counts=(1 16 64 256) live_ids cold_ids strict full cases
-	repeats=$(quick 1 8) seconds=1
+	repeats=$(quick 1 7) seconds=1
 	! quick || counts=(16)
 	# One whose keys are at their limit, and stay there: nothing moves.
 	bench_copy strict MAX_CONCURRENT_CALLS_PER_KEY=3 MAX_CPS_PER_KEY=1000

@@ -16,6 +16,8 @@ if (cluster.isPrimary) {
   const redis = new Redis({ path: `${process.env.SOCKETS}/redis.sock` });
   const pool = new Pool({ host: process.env.SOCKETS, port: Number(process.env.POSTGRES_PORT),
     database: process.env.POSTGRES_DB, user: process.env.POSTGRES_USER, max: 4 });
+  let connections = 0; // each writes into a row of the counters of its own
+  pool.on('connect', (client) => { client.stripe = 1 + ((cluster.worker.id - 1) * 4 + connections++) % 64; });
   const keys = new Set(process.env.VALID_API_KEYS.split(','));
   redis.defineCommand('admit', { numberOfKeys: 6, lua: process.env.ADMIT });
   const runId = redis.info('server').then((text) => /run_id:(\w+)/.exec(text)[1]);
@@ -67,8 +69,9 @@ if (cluster.isPrimary) {
       `${at}window:${req.key}`, `${at}due`, await runId, id, 1000000, 1000000, `${id} advance 1`, 1500000, 12000000,
       `ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 ${from} ${to} ${req.key} -\n${text}`);
     if (admitted[0] !== 1) return res.status(429).json({ error: 'Rate limit exceeded' });
-    await pool.query({ name: 'insert', text: process.env.INSERT, values: [id, from, to, text, req.key, admitted[2],
-      'ANSWERED', '{1500,4000,3000,2500}', 0, admitted[1], 1 + process.pid % 64] });
+    const client = await pool.connect();
+    await client.query({ name: 'insert', text: process.env.INSERT, values: [id, from, to, text, req.key, admitted[2],
+      'ANSWERED', '{1500,4000,3000,2500}', 0, admitted[1], client.stripe] }).finally(() => client.release());
     return res.status(201).json({ call_id: id, status: 'QUEUED', websocket_url: `ws://${req.get('host')}/ws?call_id=${id}`,
       from, to, created_at: new Date(admitted[2]) });
   });
