@@ -5,7 +5,7 @@
 #   make_calls NAME           some calls of the bench's key: sets ids to a file of `calls/ID` lines
 #   make_cold                 lets Redis forget these, as it does of calls that are over
 #   fill_with_finished COUNT  finished calls
-#   forget_open               removes what is open from the record; see there
+#   forget_open               removes what is open; see there
 #   open_calls                how many, or their uploads, are open; has_settled COUNT: no more than so many
 #   preload                   calls whose next job comes due at a chosen time; see there
 #   lateness                  what comes of that; see late.c
@@ -117,7 +117,8 @@ preload() {
 
 not_ready() { ! is_ready; } 2>/dev/null
 
-# Removes what is open, but for calls that wait for an hour to leave their first state.
+# Removes what is open, but for calls that wait for an hour to leave their first state. Redis has to forget
+# it as well: a job that finds no row inserts the call again.
 forget_open() {
 	sql "WITH gone AS (
 			DELETE FROM calls WHERE upload_status IN ('WAITING', 'PENDING') AND NOT (seq = 1 AND stage_ms[1] = 3600000)
@@ -126,6 +127,7 @@ forget_open() {
 		UPDATE metrics SET active_calls = active_calls - (SELECT count(*) FROM gone WHERE upload_status = 'WAITING'),
 		       uploads_in_progress = uploads_in_progress - (SELECT count(*) FROM gone WHERE upload_status = 'PENDING')
 		 WHERE id = 1"
+	live FLUSHALL >/dev/null
 }
 
 open_calls() { sql "SELECT count(*) FROM calls WHERE upload_status IN ('WAITING', 'PENDING')"; }
