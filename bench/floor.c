@@ -6,6 +6,7 @@
  *   constant   a constant answer
  *   get        the answer is what one GET from Redis brings: the record of a live call, packed
  *   post       our admit.lua, then our insert, and nothing else
+ *   refuse     our admit.lua, for an owner who may have one call and has it (but for the first one)
  *
  * Started as mcs-responder is: descriptor 0 is the listening socket, settings from the environment.
  */
@@ -67,7 +68,7 @@ static void answer_get(FCGX_Request *request) {
 }
 
 /* The admission's answer: the epoch and the wall clock's ms, which go into the row. */
-static bool admit(const char *id, char epoch[24], char created[24]) {
+static bool admit(const char *id, const char *most, char epoch[24], char created[24]) {
   char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
       due[KEYS_SIZE], job[64];
   int shard = keys_shard(id);
@@ -82,8 +83,8 @@ static bool admit(const char *id, char epoch[24], char created[24]) {
       "ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 +1234567890 +0987654321 "
       "bench-floor -\n{\"test\": true}";
   const char *const argv[] = {
-      "EVALSHA", admit_sha, "6",       whole,     clock, record,    slots,      window, due,
-      run_id,    id,        "1000000", "1000000", job,   "2000000", "12000000", packed,
+      "EVALSHA", admit_sha, "6",  whole,     clock, record,    slots,      window, due,
+      run_id,    id,        most, "1000000", job,   "2000000", "12000000", packed,
   };
   redisReply *r = redisCommandArgv(redis, ARRAY_LEN(argv), (const char **)argv, NULL);
   bool admitted = r && r->type == REDIS_REPLY_ARRAY && r->elements == 4;
@@ -107,12 +108,27 @@ static bool insert(const char *id, const char *epoch, const char *created) {
   return stored;
 }
 
-static void answer_post(FCGX_Request *request) {
-  char id[ID_SIZE], epoch[24], created[24], body[400], in[4096];
+static void skip_body(FCGX_Request *request) {
+  char in[4096];
   while (FCGX_GetStr(in, sizeof(in), request->in) == sizeof(in))
     continue;
+}
+
+static void answer_refuse(FCGX_Request *request) {
+  static const char body[] =
+      "{\"error\":\"Rate limit exceeded\",\"message\":\"Maximum concurrent calls reached (1)\"}";
+  char id[ID_SIZE], epoch[24], created[24];
+  skip_body(request);
   id_new(id_hash_owner(OWNER), id);
-  if (!admit(id, epoch, created) || !insert(id, epoch, created)) {
+  (void)admit(id, "1", epoch, created);
+  reply(request, 429, body, sizeof(body) - 1);
+}
+
+static void answer_post(FCGX_Request *request) {
+  char id[ID_SIZE], epoch[24], created[24], body[400];
+  skip_body(request);
+  id_new(id_hash_owner(OWNER), id);
+  if (!admit(id, "1000000", epoch, created) || !insert(id, epoch, created)) {
     reply(request, 500, "", 0);
     return;
   }
@@ -167,6 +183,8 @@ static void serve(const struct config *config, int child) {
       answer_get(&request);
     else if (ends_with(path, "/post"))
       answer_post(&request);
+    else if (ends_with(path, "/refuse"))
+      answer_refuse(&request);
     else
       answer_constant(&request);
     FCGX_Finish_r(&request);

@@ -26,6 +26,7 @@ bench_rest() {
 		"GET /health|ours|$BASE/health|200|get|-"
 		"a GET of Redis|floor c|$floors/floor/get|200|get|$bench_key"
 		"GET /calls/ID, live|ours|$BASE/|200|get|$bench_key|$live_ids"
+		"our script refuses|floor c, refused|$floors/floor/refuse|429|post|$bench_key"
 		"429|ours|$strict/calls|429|post|$bench_key"
 		"429, calls a second|ours|$full/calls|429|post|$bench_key"
 		"GET /calls/ID, cold|ours|$BASE/|200|get|$bench_key|$cold_ids"

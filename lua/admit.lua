@@ -13,7 +13,8 @@ end
 -- The score of the call that has to leave a set of so many before there is a place; none if there is one:
 -- counted back from the last, the call at that place.
 local function first_to_leave(key, most)
-  return tonumber(redis.call('ZRANGE', key, -most, -most, 'WITHSCORES')[2])
+  local place = '-' .. most -- a number would have to be printed
+  return tonumber(redis.call('ZRANGE', key, place, place, 'WITHSCORES')[2])
 end
 
 local ends = first_to_leave(KEYS[4], ARGV[3])
