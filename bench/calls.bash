@@ -163,7 +163,7 @@ drain() {
 # uploads, those that had begun and not ended in the middle of that.
 paced() {
 	local count seconds due listener shard
-	seconds=$(quick 2 20) due=$(quick 12 25)
+	seconds=$(quick 2 20) due=$(quick 12 40)
 	count=$(($2 * seconds))
 	preload "$count" "$due" "$seconds" "$1"
 	lateness "$count" $((due + seconds + 60)) 5 >"$MCS_TEST_DIR/late" &

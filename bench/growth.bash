@@ -63,7 +63,7 @@ drain_grown() {
 		for name in "${names[@]}"; do
 			use "$name"
 			release_part worker
-			drain "$(quick 1000 40000)" "$(quick 12 15)"
+			drain "$(quick 1000 40000)" "$(quick 12 30)"
 			rates[$name]+="$rate "
 			forget_open
 			hold_part worker

@@ -7,7 +7,7 @@ drained() {
 	count=$(quick 5000 300000)
 	for ((i = 0; i < $(quick 1 3); i++)); do
 		bench_copy drain
-		drain "$count" "$(quick 12 30)"
+		drain "$count" "$(quick 12 60)"
 		rates+=("$rate")
 		end_copy drain
 	done
