@@ -222,7 +222,7 @@ bool live_is_whole(struct redis *redis, bool *down) {
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
-static void read_claim(const redisReply *reply, struct live_claim *claim) {
+static void read_claim(const redisReply *reply, int shard, struct live_claim *claim) {
   if (element(reply, 0) == 0) {
     claim->whole = false;
     return;
@@ -232,7 +232,8 @@ static void read_claim(const redisReply *reply, struct live_claim *claim) {
   int64_t wait_us = element(reply, 3), wait_ms = wait_us < 0 ? -1 : (wait_us + 999) / 1000;
   if (wait_ms >= 0 && (claim->next_ms < 0 || wait_ms < claim->next_ms))
     claim->next_ms = wait_ms;
-  for (size_t i = 4; i < reply->elements && claim->count < claim->most; i++) {
+  claim->skew_us[shard] = element(reply, 4);
+  for (size_t i = 5; i < reply->elements && claim->count < claim->most; i++) {
     const redisReply *job = reply->element[i];
     if (job->type == REDIS_REPLY_STRING &&
         job_parse(job->str, (size_t)job->len, &claim->jobs[claim->count]))
@@ -266,7 +267,7 @@ bool live_claim(struct redis *redis, struct live_claim *claim) {
     if (!reply)
       return false;
     if (reply->type == REDIS_REPLY_ARRAY)
-      read_claim(reply, claim);
+      read_claim(reply, shard, claim);
     else
       good = false; /* the other replies are read all the same */
   }
@@ -292,7 +293,8 @@ static void add_call_keys(struct args *a, struct call_keys *k, const struct call
   add_text(a, k->clock);
 }
 
-void live_settle_queue(struct redis *redis, const char *done, const struct call *call) {
+void live_settle_queue(struct redis *redis, const char *done, const struct call *call,
+                       int64_t skew_us) {
   struct job next;
   int64_t began_ms = 0, length_ms = 0;
   bool open = job_next(call, &next, &began_ms, &length_ms);
@@ -314,6 +316,7 @@ void live_settle_queue(struct redis *redis, const char *done, const struct call 
   else
     add_number(&a, LIVE_KEEP_MS);
   add_text(&a, keys.events);
+  add_number(&a, skew_us);
   queue(redis, "settle", 4, &a);
 }
 

@@ -3,6 +3,7 @@
 #include "common/call.h"
 #include "common/job.h"
 #include "common/keyring.h"
+#include "common/keys.h"
 #include "common/redis.h"
 
 /*
@@ -63,17 +64,20 @@ must_check bool live_is_whole(struct redis *redis, bool *down);
 struct live_claim {
   struct job *jobs; /* of the claimer's own array of `most` */
   int count, most;
-  int64_t epoch;   /* of the picture */
-  int64_t wall_ms; /* Redis's wall clock */
-  int64_t next_ms; /* until the next job is due; -1 when there is none */
+  int64_t epoch;                /* of the picture */
+  int64_t wall_ms;              /* Redis's wall clock */
+  int64_t next_ms;              /* until the next job is due; -1 when there is none */
+  int64_t skew_us[KEYS_SHARDS]; /* the wall clock less the clock by which the shard's calls wait */
   bool whole;
 };
 
 /* Claims what is due in all shards, in one round trip. False when Redis did not answer. */
 must_check bool live_claim(struct redis *redis, struct live_claim *claim);
 
-/* After `done` (a job's text) was done: brings Redis to where `call` stands in the record. */
-void live_settle_queue(struct redis *redis, const char *done, const struct call *call);
+/* After `done` (a job's text) was done: brings Redis to where `call` stands in the record.
+ * `skew_us`: that of the call's shard when the job was claimed. */
+void live_settle_queue(struct redis *redis, const char *done, const struct call *call,
+                       int64_t skew_us);
 /* Replaces a job by another (or by itself) that is due in `delay_ms`. */
 void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
                         int64_t delay_ms);

@@ -6,6 +6,8 @@
 --         6 wall ms at which the present stage began  7 its length in ms
 --         8 '1' when the call's slot is to be freed  9 ms that the live record is kept, or ''
 --         10 the channel of events, or '' to publish nothing
+--         11 the skew when the job was claimed: by that the stage's beginning is known, whatever the wall
+--            clock was set to since
 -- Returns 1 if it was news.
 redis.call('ZREM', KEYS[3], ARGV[1])
 if ARGV[8] == '1' then
@@ -28,9 +30,9 @@ if ARGV[10] ~= '' then
   redis.call('PUBLISH', ARGV[10], ARGV[4])
 end
 if ARGV[5] ~= '' then
-  local now, wall = clock(KEYS[4])
+  local now = clock(KEYS[4])
   local length = ARGV[7] * 1000
-  local passed = math.max(0, math.min(length, wall - ARGV[6] * 1000))
+  local passed = math.max(0, math.min(length, now + ARGV[11] - ARGV[6] * 1000))
   redis.call('ZADD', KEYS[3], string.format('%.0f', now + length - passed), ARGV[5])
 end
 return 1

@@ -72,14 +72,15 @@ disk_copy() {
 # Everything in it takes the time from a clock that the file clock/now sets off.
 clock_copy() {
 	local folder=$MCS_TEST_DIR/clock
+	build_programs faults all
 	mkdir -m 755 "$folder" && cp "$here/build/release/tests/clock.so" "$folder/" && echo 0 >"$folder/now" &&
 		chmod 644 "$folder/now" || return
-	MCS_BUILD=release start_copy clock "${load_settings[@]}" LD_PRELOAD="$folder/clock.so" CLOCK_FILE="$folder/now"
+	MCS_BUILD=faults start_copy clock "${load_settings[@]}" LD_PRELOAD="$folder/clock.so" CLOCK_FILE="$folder/now"
 }
 
 use_fault_copy() {
 	export MCS_BUILD=release
-	[[ $1 != points ]] || MCS_BUILD=faults
+	[[ $1 != points && $1 != clock ]] || MCS_BUILD=faults
 	if [[ -e $MCS_TEST_DIR/$MCS_BUILD/$1.copy ]]; then
 		use "$1"
 	else

@@ -49,7 +49,7 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
                    const struct call *call, bool moved) {
   if (moved)
     log_moved(call);
-  live_settle_queue(w->redis, job->text, call);
+  live_settle_queue(w->redis, job->text, call, batch->skew_us[keys_shard(call->id)]);
   w->queued++;
 }
 

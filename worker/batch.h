@@ -6,8 +6,9 @@
 struct batch {
   const struct job *jobs;
   int count;
-  int64_t wall_ms; /* Redis's wall clock at the claim */
-  int64_t epoch;   /* of the picture at the claim */
+  int64_t wall_ms;        /* Redis's wall clock at the claim */
+  int64_t epoch;          /* of the picture at the claim */
+  const int64_t *skew_us; /* at the claim, by shard; see struct live_claim */
 };
 
 /* The jobs' ids and numbers as PostgreSQL arrays. */

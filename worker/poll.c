@@ -43,7 +43,8 @@ static void do_jobs(struct worker *w, const struct live_claim *claim) {
     const struct batch batch = {.jobs = claim->jobs + i,
                                 .count = end - i,
                                 .wall_ms = claim->wall_ms,
-                                .epoch = claim->epoch};
+                                .epoch = claim->epoch,
+                                .skew_us = claim->skew_us};
     handlers[claim->jobs[i].kind](w, &batch);
     i = end;
   }

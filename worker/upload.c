@@ -68,7 +68,7 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
       delay_ms = most_ms;
     live_requeue_queue(w->redis, job->text, &next, delay_ms > 0 ? delay_ms : 0);
   } else {
-    live_settle_queue(w->redis, job->text, call);
+    live_settle_queue(w->redis, job->text, call, batch->skew_us[keys_shard(call->id)]);
   }
   w->queued++;
 }

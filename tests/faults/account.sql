@@ -26,13 +26,13 @@ SELECT count(*), 'every row reached COMPLETED through legal states, each once',
     OR NOT (entered_at[1] <= entered_at[2] AND entered_at[2] <= entered_at[3]
             AND entered_at[3] <= entered_at[4] AND entered_at[4] <= updated_at);
 
+-- Of a clock that was tampered with only the states over which it went an hour forward say anything.
 SELECT count(*), 'every state lasted as long as the call''s script says',
        string_agg(id::text || ' ' || entered_at::text || ' ' || stage_ms::text, ', ')
-  FROM mine
- WHERE :wall = 1
-   AND (entered_at[2] - entered_at[1] < (stage_ms[1] - 2) * interval '1 ms'
-        OR entered_at[3] - entered_at[2] < (stage_ms[2] - 2) * interval '1 ms'
-        OR entered_at[4] - entered_at[3] < (stage_ms[3] - 2) * interval '1 ms');
+  FROM mine, generate_series(1, 3) AS n,
+       LATERAL (SELECT entered_at[n + 1] - entered_at[n] AS lasted, stage_ms[n] - 2 AS least_ms) AS l
+ WHERE (:wall = 1 AND lasted < least_ms * interval '1 ms')
+    OR (:wall = 0 AND lasted > interval '30 minutes' AND lasted - interval '1 hour' < least_ms * interval '1 ms');
 
 SELECT count(*) FILTER (WHERE late > :late), 'every call moved on in time',
        format('at most %s ms late, %s were allowed', greatest(0, max(late))::int, :late)

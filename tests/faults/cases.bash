@@ -35,8 +35,8 @@ case_table=(
 	'responder-dies-after-admission|points|7|also=500 in_hand=1|a responder killed between admission and insert'
 	'responder-stopped-over-a-rebuild|points|7||a responder stopped there while Redis is lost and rebuilt'
 	'disk-full|disk|13|late=9000|the disk full for PostgreSQL for 3 s'
-	'clock-forward|clock|7|wall=0|the host'\''s clock an hour forward'
-	'clock-back|clock|7|wall=0|the host'\''s clock an hour back'
+	'clock-forward|clock|7|wall=0|the host'\''s clock an hour forward, while a batch is committed and not settled'
+	'clock-back|clock|7|wall=0|the same, an hour back'
 )
 
 # --- tools ----------------------------------------------------------------------------------------
@@ -330,9 +330,13 @@ fault_disk-full() {
 	return "$full"
 }
 
-# The clock of the host, for all that runs on it; see clock_copy in tools/mcs-faults.sh.
+# The clock of the host, for all that runs on it (see clock_copy in tools/mcs-faults.sh), while a batch
+# of transitions has committed and Redis knows nothing of it yet.
 set_clock() {
+	arm calls_advance stop
+	wait_until 5 went_off calls_advance || return
 	printf '%-8s' "$1" 1<>"$MCS_TEST_DIR/clock/now"
+	kill -s CONT "$(part_pid worker)"
 	sleep 1
 	is_off "$(live TIME | head -n 1)" "$1" && is_off "$(sql 'SELECT extract(epoch FROM now())::bigint')" "$1"
 }
