@@ -228,11 +228,12 @@ static void read_claim(const redisReply *reply, int shard, struct live_claim *cl
     return;
   }
   claim->epoch = element(reply, 1);
-  claim->wall_ms = element(reply, 2);
-  int64_t wait_us = element(reply, 3), wait_ms = wait_us < 0 ? -1 : (wait_us + 999) / 1000;
-  if (wait_ms >= 0 && (claim->next_ms < 0 || wait_ms < claim->next_ms))
-    claim->next_ms = wait_ms;
-  claim->skew_us[shard] = element(reply, 4);
+  struct live_time *time = &claim->time[shard];
+  *time = (struct live_time){.wall_us = element(reply, 2), .now_us = element(reply, 3)};
+  claim->wall_ms = time->wall_us / 1000;
+  int64_t next_us = element(reply, 4), wait_ms = (next_us - time->now_us + 999) / 1000;
+  if (next_us >= 0 && (claim->next_ms < 0 || wait_ms < claim->next_ms))
+    claim->next_ms = wait_ms < 0 ? 0 : wait_ms;
   for (size_t i = 5; i < reply->elements && claim->count < claim->most; i++) {
     const redisReply *job = reply->element[i];
     if (job->type == REDIS_REPLY_STRING &&
@@ -274,10 +275,10 @@ bool live_claim(struct redis *redis, struct live_claim *claim) {
   return good;
 }
 
-/* The keys of a call that scripts touch after its admission; settle and restore take the first four
- * in this order. */
+/* The keys of a call that scripts touch after its admission; settle and restore take the first
+ * three in this order. */
 struct call_keys {
-  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], clock[KEYS_SIZE], events[KEYS_SIZE];
+  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], events[KEYS_SIZE];
 };
 
 static void add_call_keys(struct args *a, struct call_keys *k, const struct call *call) {
@@ -285,16 +286,23 @@ static void add_call_keys(struct args *a, struct call_keys *k, const struct call
   keys_call(call->id, k->record);
   keys_slots(call->api_key, k->slots);
   keys_due(shard, k->due);
-  keys_clock(shard, k->clock);
   keys_events(shard, k->events);
   add_text(a, k->record);
   add_text(a, k->slots);
   add_text(a, k->due);
-  add_text(a, k->clock);
+}
+
+/* When a stage ends by the shard's clock: within its length from the claim, whatever the wall
+ * clock, by which it began, was set to. */
+static int64_t stage_end_us(const struct live_time *claimed, int64_t began_ms, int64_t length_ms) {
+  int64_t length_us = length_ms * 1000, passed_us = claimed->wall_us - began_ms * 1000;
+  if (passed_us < 0)
+    passed_us = 0;
+  return claimed->now_us + (passed_us < length_us ? length_us - passed_us : 0);
 }
 
 void live_settle_queue(struct redis *redis, const char *done, const struct call *call,
-                       int64_t skew_us) {
+                       const struct live_time *claimed) {
   struct job next;
   int64_t began_ms = 0, length_ms = 0;
   bool open = job_next(call, &next, &began_ms, &length_ms);
@@ -308,30 +316,26 @@ void live_settle_queue(struct redis *redis, const char *done, const struct call 
   add_number(&a, call->seq);
   add_text_len(&a, packed.data, packed.len);
   add_text(&a, open ? next.text : "");
-  add_number(&a, began_ms);
-  add_number(&a, length_ms);
+  add_number(&a, open ? stage_end_us(claimed, began_ms, length_ms) : 0);
   add_text(&a, call->seq >= LIFECYCLE_STATES ? "1" : "");
   if (open)
     add_text(&a, "");
   else
     add_number(&a, LIVE_KEEP_MS);
   add_text(&a, keys.events);
-  add_number(&a, skew_us);
-  queue(redis, "settle", 4, &a);
+  queue(redis, "settle", 3, &a);
 }
 
 void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
-                        int64_t delay_ms) {
-  char due[KEYS_SIZE], clock[KEYS_SIZE];
+                        const struct live_time *claimed, int64_t delay_ms) {
+  char due[KEYS_SIZE];
   keys_due(keys_shard(job->id), due);
-  keys_clock(keys_shard(job->id), clock);
   struct args a = {0};
   add_text(&a, due);
-  add_text(&a, clock);
   add_text(&a, done);
   add_text(&a, job->text);
-  add_number(&a, delay_ms * 1000);
-  queue(redis, "requeue", 2, &a);
+  add_number(&a, claimed->now_us + delay_ms * 1000);
+  queue(redis, "requeue", 1, &a);
 }
 
 void live_drop_queue(struct redis *redis, const struct job *job, const char *api_key) {
@@ -359,8 +363,11 @@ bool live_restore_queue(struct redis *redis, const struct call *call) {
   cleanup_buf struct buf packed = {0};
   call_pack(&packed, call);
   struct call_keys keys;
+  char clock[KEYS_SIZE];
+  keys_clock(keys_shard(call->id), clock);
   struct args a = {0};
   add_call_keys(&a, &keys, call);
+  add_text(&a, clock);
   add_text(&a, call->id);
   add_number(&a, call->seq);
   add_text_len(&a, packed.data, packed.len);

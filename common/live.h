@@ -61,13 +61,20 @@ long long live_admitted(struct redis *redis, const struct keyring *ring);
 /* True if every shard's picture is whole. `*down` when Redis did not answer. */
 must_check bool live_is_whole(struct redis *redis, bool *down);
 
+/* A shard's time at a claim, µs: whatever follows from the claim is reckoned by it, even if the
+ * wall clock is set meanwhile. */
+struct live_time {
+  int64_t wall_us; /* Redis's wall clock */
+  int64_t now_us;  /* the clock by which the shard's calls wait, and jobs are due */
+};
+
 struct live_claim {
   struct job *jobs; /* of the claimer's own array of `most` */
   int count, most;
-  int64_t epoch;                /* of the picture */
-  int64_t wall_ms;              /* Redis's wall clock */
-  int64_t next_ms;              /* until the next job is due; -1 when there is none */
-  int64_t skew_us[KEYS_SHARDS]; /* the wall clock less the clock by which the shard's calls wait */
+  int64_t epoch;   /* of the picture */
+  int64_t wall_ms; /* Redis's wall clock */
+  int64_t next_ms; /* until the next job is due; -1 when there is none */
+  struct live_time time[KEYS_SHARDS];
   bool whole;
 };
 
@@ -75,12 +82,12 @@ struct live_claim {
 must_check bool live_claim(struct redis *redis, struct live_claim *claim);
 
 /* After `done` (a job's text) was done: brings Redis to where `call` stands in the record.
- * `skew_us`: that of the call's shard when the job was claimed. */
+ * `claimed`: the time of the call's shard when the job was claimed. */
 void live_settle_queue(struct redis *redis, const char *done, const struct call *call,
-                       int64_t skew_us);
-/* Replaces a job by another (or by itself) that is due in `delay_ms`. */
+                       const struct live_time *claimed);
+/* Replaces a job by another (or by itself) that is due `delay_ms` after the claim. */
 void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
-                        int64_t delay_ms);
+                        const struct live_time *claimed, int64_t delay_ms);
 /* Forgets a job whose call is not in the record, and the slot that its API key (NULL: none known)
  * may hold for it. */
 void live_drop_queue(struct redis *redis, const struct job *job, const char *api_key);

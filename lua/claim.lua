@@ -2,8 +2,8 @@
 -- Claims jobs that are due: they are leased, that is put off, to whoever asks.
 --   KEYS  1 whole  2 clock  3 due
 --   ARGV  1 run id  2 most jobs  3 lease in µs
--- Returns {1, epoch, wall ms, µs until the next job is due (-1: none), skew, job, …}; {0} when the
--- picture is not whole. skew: the wall clock less the clock, in µs.
+-- Returns {1, epoch, wall clock, clock, the next job's due time (-1: none), job, …}; {0} when the
+-- picture is not whole. Times are in µs.
 local epoch, now, wall = picture(KEYS[1], KEYS[2], ARGV[1])
 if not epoch then
   return {0}
@@ -20,9 +20,4 @@ if #jobs > 0 then
   redis.call('ZADD', KEYS[3], unpack(add))
 end
 local next = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
-local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1
-local reply = {1, epoch, math.floor(wall / 1000), wait, wall - now}
-for i = 1, #jobs do
-  reply[5 + i] = jobs[i]
-end
-return reply
+return {1, epoch, wall, now, tonumber(next[2] or -1), unpack(jobs)}

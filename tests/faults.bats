@@ -144,7 +144,7 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 	kill "$monitor"
 	job="$call_id advance 1"
 	mapfile -t told < <(grep "\"EVALSHA\" .*\"$job\" \"$call_id\" \"2\"" "$seen" | cut -d' ' -f4- | xargs printf '%s\n')
-	same "${#told[@]} ${told[0]} ${told[7]}" "18 EVALSHA $job"
+	same "${#told[@]} ${told[0]} ${told[6]}" "15 EVALSHA $job"
 	key=$(live_key call "$call_id")
 	before=$(live GET "$key")
 	same "$(live "${told[@]}")" 0

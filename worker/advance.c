@@ -49,7 +49,7 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
                    const struct call *call, bool moved) {
   if (moved)
     log_moved(call);
-  live_settle_queue(w->redis, job->text, call, batch->skew_us[keys_shard(call->id)]);
+  live_settle_queue(w->redis, job->text, call, batch_time(batch, call->id));
   w->queued++;
 }
 
@@ -145,7 +145,7 @@ void advance_run(struct worker *w, const struct batch *batch) {
     log_oom();
   FAULT_POINT("worker.claimed");
   if (!move(w, batch, seen)) {
-    batch_give_back(w, batch->jobs, batch->count);
+    batch_give_back(w, batch, batch->jobs, batch->count);
     return;
   }
   if (!memchr(seen, 0, (size_t)batch->count))
@@ -158,5 +158,5 @@ void advance_run(struct worker *w, const struct batch *batch) {
     if (!seen[i] && (repair = insert_missing(w, batch, &batch->jobs[i])) == REPAIR_DONE)
       again[repaired.count++] = batch->jobs[i];
   if (repaired.count && !move(w, &repaired, seen))
-    batch_give_back(w, again, repaired.count);
+    batch_give_back(w, batch, again, repaired.count);
 }

@@ -23,6 +23,10 @@ void batch_arrays(const struct batch *batch, struct buf *ids, struct buf *number
   buf_chr(numbers, '}');
 }
 
+const struct live_time *batch_time(const struct batch *batch, const char *id) {
+  return &batch->time[keys_shard(id)];
+}
+
 static int by_id(const void *id, const void *job) {
   return memcmp(id, ((const struct job *)job)->id, ID_SIZE);
 }
@@ -59,8 +63,10 @@ bool batch_exec(struct worker *w, const struct batch *batch, const char *stateme
   return true;
 }
 
-void batch_give_back(struct worker *w, const struct job *jobs, int count) {
+void batch_give_back(struct worker *w, const struct batch *batch, const struct job *jobs,
+                     int count) {
   for (int i = 0; i < count; i++)
-    live_requeue_queue(w->redis, jobs[i].text, &jobs[i], GIVE_BACK_MS);
+    live_requeue_queue(w->redis, jobs[i].text, &jobs[i], batch_time(batch, jobs[i].id),
+                       GIVE_BACK_MS);
   w->queued += count;
 }

@@ -6,10 +6,13 @@
 struct batch {
   const struct job *jobs;
   int count;
-  int64_t wall_ms;        /* Redis's wall clock at the claim */
-  int64_t epoch;          /* of the picture at the claim */
-  const int64_t *skew_us; /* at the claim, by shard; see struct live_claim */
+  int64_t wall_ms;              /* Redis's wall clock at the claim */
+  int64_t epoch;                /* of the picture at the claim */
+  const struct live_time *time; /* at the claim, by shard */
 };
+
+/* The time at the claim of the shard that a call or job with this id is in. */
+const struct live_time *batch_time(const struct batch *batch, const char *id);
 
 /* The jobs' ids and numbers as PostgreSQL arrays. */
 void batch_arrays(const struct batch *batch, struct buf *ids, struct buf *numbers);
@@ -26,8 +29,9 @@ typedef void batch_row(struct worker *w, const struct batch *batch, const struct
 must_check bool batch_exec(struct worker *w, const struct batch *batch, const char *statement,
                            int count, const char *const *values, batch_row *on_row, bool *seen);
 
-/* Gives jobs back, to be done soon, because the record did not answer. */
-void batch_give_back(struct worker *w, const struct job *jobs, int count);
+/* Gives some of the batch's jobs back, to be done soon, because the record did not answer. */
+void batch_give_back(struct worker *w, const struct batch *batch, const struct job *jobs,
+                     int count);
 
 /* The handlers, one for each kind of job. */
 void advance_run(struct worker *w, const struct batch *batch);

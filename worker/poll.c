@@ -44,7 +44,7 @@ static void do_jobs(struct worker *w, const struct live_claim *claim) {
                                 .count = end - i,
                                 .wall_ms = claim->wall_ms,
                                 .epoch = claim->epoch,
-                                .skew_us = claim->skew_us};
+                                .time = claim->time};
     handlers[claim->jobs[i].kind](w, &batch);
     i = end;
   }

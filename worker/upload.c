@@ -25,7 +25,8 @@ void upload_start(struct worker *w, const struct batch *batch) {
     struct job finish = *start;
     finish.kind = JOB_FINISH;
     job_format(&finish);
-    live_requeue_queue(w->redis, start->text, &finish, start->length_ms);
+    live_requeue_queue(w->redis, start->text, &finish, batch_time(batch, start->id),
+                       start->length_ms);
   }
   w->queued += batch->count;
 }
@@ -66,9 +67,10 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
     int64_t most_ms = lifecycle_backoff_ms(call->upload_attempts, w->config->time_scale);
     if (delay_ms > most_ms)
       delay_ms = most_ms;
-    live_requeue_queue(w->redis, job->text, &next, delay_ms > 0 ? delay_ms : 0);
+    live_requeue_queue(w->redis, job->text, &next, batch_time(batch, job->id),
+                       delay_ms > 0 ? delay_ms : 0);
   } else {
-    live_settle_queue(w->redis, job->text, call, batch->skew_us[keys_shard(call->id)]);
+    live_settle_queue(w->redis, job->text, call, batch_time(batch, call->id));
   }
   w->queued++;
 }
@@ -98,7 +100,7 @@ void upload_finish(struct worker *w, const struct batch *batch) {
   if (!seen)
     log_oom();
   if (!finish(w, batch, seen)) {
-    batch_give_back(w, batch->jobs, batch->count);
+    batch_give_back(w, batch, batch->jobs, batch->count);
     return;
   }
   for (int i = 0; i < batch->count; i++)
