@@ -11,26 +11,24 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The lifecycle table as the three arrays that calls_advance.sql takes; made once. */
-static const char *const *lifecycle_arrays(void) {
-  static struct buf outcomes, seqs, statuses;
-  static const char *arrays[3];
-  if (arrays[0])
-    return arrays;
-  for (int o = 0; o < OUTCOME__MAX; o++)
-    for (int seq = 1; seq <= LIFECYCLE_STATES; seq++) {
-      char open = o == 0 && seq == 1 ? '{' : ',';
-      buf_printf(&outcomes, "%c%s", open, lifecycle_outcome_name((enum call_outcome)o));
-      buf_printf(&seqs, "%c%d", open, seq);
-      buf_printf(&statuses, "%c%s", open,
-                 lifecycle_status_name(lifecycle_status((enum call_outcome)o, seq)));
+/* The lifecycle as the two arrays that calls_advance.sql takes; made once. */
+static void lifecycle_arrays(const char **outcomes, const char **statuses) {
+  static struct buf names, paths;
+  if (!names.len) {
+    for (int o = 0; o < OUTCOME__MAX; o++) {
+      enum call_outcome outcome = (enum call_outcome)o;
+      buf_printf(&names, "%c%s", o ? ',' : '{', lifecycle_outcome_name(outcome));
+      buf_chr(&paths, o ? ',' : '{');
+      for (int seq = 1; seq <= LIFECYCLE_STATES; seq++)
+        buf_printf(&paths, "%c%s", seq > 1 ? ',' : '{',
+                   lifecycle_status_name(lifecycle_status(outcome, seq)));
+      buf_chr(&paths, '}');
     }
-  struct buf *const all[] = {&outcomes, &seqs, &statuses};
-  for (int i = 0; i < 3; i++) {
-    buf_chr(all[i], '}');
-    arrays[i] = buf_text(all[i]);
+    buf_chr(&names, '}');
+    buf_chr(&paths, '}');
   }
-  return arrays;
+  *outcomes = buf_text(&names);
+  *statuses = buf_text(&paths);
 }
 
 static void log_moved(const struct call *call) {
@@ -62,9 +60,10 @@ static bool move(struct worker *w, const struct batch *batch, bool *seen) {
   snprintf(now, sizeof(now), "%" PRId64, batch->wall_ms);
   snprintf(stripe, sizeof(stripe), "%d", w->stripe);
   snprintf(last, sizeof(last), "%d", LIFECYCLE_STATES);
-  const char *const *lifecycle = lifecycle_arrays();
-  const char *const values[] = {buf_text(&ids), buf_text(&seqs), now,          stripe,
-                                lifecycle[0],   lifecycle[1],    lifecycle[2], last};
+  const char *outcomes, *statuses;
+  lifecycle_arrays(&outcomes, &statuses);
+  const char *const values[] = {buf_text(&ids), buf_text(&seqs), now, stripe,
+                                outcomes,       statuses,        last};
   return batch_exec(w, batch, "calls_advance", ARRAY_LEN(values), values, on_row, seen);
 }
 
