@@ -4,9 +4,10 @@
 --   $7 the seq of the last state
 -- Returns, for every id that has a row, the row as it now stands (see calls_find.sql; metadata is
 -- left out) and whether this statement moved it.
--- Rows are locked in the order of their ids and the metrics stripe last, so two workers never wait for
--- each other in a circle. Rows that do not move are read behind a lock, for another worker may have
--- moved them since this statement began.
+-- Rows that move are locked in the order of their ids, the metrics stripe last: so two workers never wait
+-- for each other in a circle. Between them come rows that do not move; they are read behind a lock, for
+-- another worker may have moved them since this statement began. A circle by these takes two workers with
+-- the same jobs, some of them stale: PostgreSQL ends it, and the batch comes again.
 WITH job AS (
   SELECT * FROM unnest($1::uuid[], $2::integer[]) AS t (id, seq)
 ), moved AS (
