@@ -230,7 +230,7 @@ static void read_claim(const redisReply *reply, int shard, struct live_claim *cl
   claim->epoch = element(reply, 1);
   struct live_time *time = &claim->time[shard];
   *time = (struct live_time){.wall_us = element(reply, 2), .now_us = element(reply, 3)};
-  claim->wall_ms = time->wall_us / 1000;
+  claim->wall_us = time->wall_us;
   int64_t next_us = element(reply, 4), wait_ms = (next_us - time->now_us + 999) / 1000;
   if (next_us >= 0 && (claim->next_ms < 0 || wait_ms < claim->next_ms))
     claim->next_ms = wait_ms < 0 ? 0 : wait_ms;
@@ -241,6 +241,20 @@ static void read_claim(const redisReply *reply, int shard, struct live_claim *cl
       claim->count++;
     else
       log_error("job.malformed", "shard_reply=%zu", i); /* comes again when its lease is over */
+  }
+}
+
+/* The shards were asked one after the other, but the record gets one time for all: so each shard's
+ * becomes that at the end of the claim, unless the wall clock was set in between. */
+static void align_times(struct live_claim *claim) {
+  enum { MOST_US = 1000000 };
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    struct live_time *time = &claim->time[shard];
+    int64_t passed_us = claim->wall_us - time->wall_us;
+    if (passed_us > 0 && passed_us < MOST_US) {
+      time->wall_us += passed_us;
+      time->now_us += passed_us;
+    }
   }
 }
 
@@ -272,6 +286,7 @@ bool live_claim(struct redis *redis, struct live_claim *claim) {
     else
       good = false; /* the other replies are read all the same */
   }
+  align_times(claim);
   return good;
 }
 

@@ -72,7 +72,7 @@ struct live_claim {
   struct job *jobs; /* of the claimer's own array of `most` */
   int count, most;
   int64_t epoch;   /* of the picture */
-  int64_t wall_ms; /* Redis's wall clock */
+  int64_t wall_us; /* Redis's wall clock, at the end of the claim as the shards' times */
   int64_t next_ms; /* until the next job is due; -1 when there is none */
   struct live_time time[KEYS_SHARDS];
   bool whole;

@@ -42,7 +42,7 @@ static void do_jobs(struct worker *w, const struct live_claim *claim) {
       end++;
     const struct batch batch = {.jobs = claim->jobs + i,
                                 .count = end - i,
-                                .wall_ms = claim->wall_ms,
+                                .wall_ms = claim->wall_us / 1000,
                                 .epoch = claim->epoch,
                                 .time = claim->time};
     handlers[claim->jobs[i].kind](w, &batch);
