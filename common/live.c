@@ -245,16 +245,15 @@ static void read_claim(const redisReply *reply, int shard, struct live_claim *cl
 }
 
 /* The shards were asked one after the other, but the record gets one time for all: so each shard's
- * becomes that at the end of the claim, unless the wall clock was set in between. */
+ * becomes that at the end of the claim. If the wall clock was set in between no time has passed. */
 static void align_times(struct live_claim *claim) {
-  enum { MOST_US = 1000000 };
+  enum { MOST_US = REDIS_TIMEOUT_MS * 1000 };
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
     struct live_time *time = &claim->time[shard];
     int64_t passed_us = claim->wall_us - time->wall_us;
-    if (passed_us > 0 && passed_us < MOST_US) {
-      time->wall_us += passed_us;
+    if (passed_us > 0 && passed_us < MOST_US)
       time->now_us += passed_us;
-    }
+    time->wall_us = claim->wall_us;
   }
 }
 

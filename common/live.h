@@ -61,8 +61,8 @@ long long live_admitted(struct redis *redis, const struct keyring *ring);
 /* True if every shard's picture is whole. `*down` when Redis did not answer. */
 must_check bool live_is_whole(struct redis *redis, bool *down);
 
-/* A shard's time at a claim, µs: whatever follows from the claim is reckoned by it, even if the
- * wall clock is set meanwhile. */
+/* A shard's time at the end of a claim, µs: whatever follows from the claim is reckoned by it, even
+ * if the wall clock is set meanwhile. */
 struct live_time {
   int64_t wall_us; /* Redis's wall clock */
   int64_t now_us;  /* the clock by which the shard's calls wait, and jobs are due */
@@ -72,7 +72,7 @@ struct live_claim {
   struct job *jobs; /* of the claimer's own array of `most` */
   int count, most;
   int64_t epoch;   /* of the picture */
-  int64_t wall_us; /* Redis's wall clock, at the end of the claim as the shards' times */
+  int64_t wall_us; /* Redis's wall clock, for all shards */
   int64_t next_ms; /* until the next job is due; -1 when there is none */
   struct live_time time[KEYS_SHARDS];
   bool whole;

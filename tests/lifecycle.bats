@@ -91,11 +91,10 @@ calls_where() { sql "SELECT count(*) FROM calls WHERE id IN ($CALL_IDS) AND ($1)
 }
 
 @test "a call stays in each state for as long as was drawn, never less, and is moved on soon" {
-	# Whole milliseconds are taken down, hence the 2 ms.
-	same "$(calls_where "entered_at[2] - entered_at[1] < (stage_ms[1] - 2) * interval '1 ms'
-		OR entered_at[3] - entered_at[2] < (stage_ms[2] - 2) * interval '1 ms'
-		OR entered_at[4] - entered_at[3] < (stage_ms[3] - 2) * interval '1 ms'
-		OR updated_at - entered_at[4] < (stage_ms[4] - 2) * interval '1 ms'")" 0
+	same "$(calls_where "entered_at[2] - entered_at[1] < stage_ms[1] * interval '1 ms'
+		OR entered_at[3] - entered_at[2] < stage_ms[2] * interval '1 ms'
+		OR entered_at[4] - entered_at[3] < stage_ms[3] * interval '1 ms'
+		OR updated_at - entered_at[4] < stage_ms[4] * interval '1 ms'")" 0
 	local late
 	late=$(sql "SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY
 			entered_at[4] - entered_at[1] - (stage_ms[1] + stage_ms[2] + stage_ms[3]) * interval '1 ms'))
