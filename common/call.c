@@ -197,6 +197,14 @@ static void add_recording(struct buf *out, const struct call *call) {
     buf_str(out, "null");
 }
 
+/* How the call ended. What is planned for a call that has not reached that state is not shown. */
+static void add_outcome(struct buf *out, const struct call *call, int seq) {
+  if (seq >= LIFECYCLE_STATES)
+    add_member(out, "outcome", lifecycle_outcome_api_name(call->script.outcome));
+  else
+    buf_str(out, ",\"outcome\":null");
+}
+
 void call_document(struct buf *out, const struct call *call) {
   assert(call->metadata);
   buf_str(out, "{\"call_id\":\"");
@@ -210,6 +218,7 @@ void call_document(struct buf *out, const struct call *call) {
   add_recording(out, call);
   add_time(out, "created_at", call->entered_ms[0]);
   add_time(out, "updated_at", call->updated_ms);
+  add_outcome(out, call, call->seq);
   buf_chr(out, '}');
 }
 
@@ -228,5 +237,7 @@ void call_message(struct buf *out, const struct call *call, int seq) {
     if (!*call->recording_url)
       add_member(out, "message", "Recording upload failed");
   }
+  if (seq >= LIFECYCLE_STATES)
+    add_outcome(out, call, seq);
   buf_chr(out, '}');
 }

@@ -17,7 +17,7 @@ struct range {
 };
 
 static const struct {
-  const char *name;
+  const char *name, *api_name;
   int percent;
   enum call_status path[LIFECYCLE_STATES];
   struct range stages[LIFECYCLE_STAGES];
@@ -25,6 +25,7 @@ static const struct {
     [OUTCOME_ANSWERED] =
         {
             .name = "ANSWERED",
+            .api_name = "answered",
             .percent = 70,
             .path = {CALL_QUEUED, CALL_RINGING, CALL_ANSWERED, CALL_COMPLETED},
             .stages = {{1000, 2000}, {3000, 5000}, {2000, 4000}, {2000, 3000}},
@@ -32,6 +33,7 @@ static const struct {
     [OUTCOME_UNANSWERED] =
         {
             .name = "UNANSWERED",
+            .api_name = "unanswered",
             .percent = 30,
             .path = {CALL_QUEUED, CALL_RINGING, CALL_UNANSWERED, CALL_COMPLETED},
             .stages = {{1000, 2000}, {3000, 5000}, {1000, 2000}, {2000, 3000}},
@@ -102,6 +104,11 @@ const char *lifecycle_status_name(enum call_status status) {
 const char *lifecycle_outcome_name(enum call_outcome outcome) {
   assert(outcome < OUTCOME__MAX);
   return outcomes[outcome].name;
+}
+
+const char *lifecycle_outcome_api_name(enum call_outcome outcome) {
+  assert(outcome < OUTCOME__MAX);
+  return outcomes[outcome].api_name;
 }
 
 bool lifecycle_outcome_parse(const char *name, enum call_outcome *outcome) {

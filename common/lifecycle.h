@@ -52,5 +52,7 @@ enum call_status lifecycle_status(enum call_outcome outcome, int seq);
 int64_t lifecycle_backoff_ms(int attempt, double time_scale);
 
 const char *lifecycle_status_name(enum call_status status);
+/* As rows and packed lines have it; and as clients are told it. */
 const char *lifecycle_outcome_name(enum call_outcome outcome);
+const char *lifecycle_outcome_api_name(enum call_outcome outcome);
 must_check bool lifecycle_outcome_parse(const char *name, enum call_outcome *outcome);

@@ -95,7 +95,7 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	local created
 	created=$(json .created_at)
 	wait_until 20 has_recording
-	match "$body" "^\{\"call_id\":\"$call_id\",\"status\":\"COMPLETED\",\"from\":\"\+1234567890\",\"to\":\"\+0987654321\",\"metadata\":\{.*\},\"recording_url\":\"https://mock-recordings-bucket\.s3\.us-east-1\.amazonaws\.com/recordings/$call_id\.mp3\",\"created_at\":\"$created\",\"updated_at\":\"($iso_time)\"\}\$"
+	match "$body" "^\{\"call_id\":\"$call_id\",\"status\":\"COMPLETED\",\"from\":\"\+1234567890\",\"to\":\"\+0987654321\",\"metadata\":\{.*\},\"recording_url\":\"https://mock-recordings-bucket\.s3\.us-east-1\.amazonaws\.com/recordings/$call_id\.mp3\",\"created_at\":\"$created\",\"updated_at\":\"($iso_time)\",\"outcome\":\"(un)?answered\"\}\$"
 	[[ ${BASH_REMATCH[1]} > $created ]]
 	same "$(jq -Sc .metadata <<<"$body")" '{"campaign":"support","customer_id":"12345"}'
 }
@@ -108,8 +108,8 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	created=$(json .created_at)
 	api GET "/calls/$call_id"
 	expect 200
-	same "$(jq -c '[.status, .metadata, .recording_url, .created_at, .updated_at]' <<<"$body")" \
-		"[\"QUEUED\",{},null,\"$created\",\"$created\"]"
+	same "$(jq -c '[.status, .metadata, .recording_url, .created_at, .updated_at, .outcome]' <<<"$body")" \
+		"[\"QUEUED\",{},null,\"$created\",\"$created\",null]"
 }
 
 @test "metadata null is as good as absent" {

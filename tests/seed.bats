@@ -47,7 +47,7 @@ setup() {
 	match "$(json .created_at)" "^$iso_time\$"
 	as_printed "${status/calls\//calls\/$call_id}"
 	same "$(jq -c 'keys_unsorted' <<<"$body")" \
-		'["call_id","status","from","to","metadata","recording_url","created_at","updated_at"]'
+		'["call_id","status","from","to","metadata","recording_url","created_at","updated_at","outcome"]'
 	same "$(jq -c '[.call_id, .from, .to, .metadata]' <<<"$body")" \
 		"[\"$call_id\",\"+1234567890\",\"+0987654321\",{\"test\":true}]"
 	KEY=test-api-key-1 wait_until 20 has_recording

@@ -71,6 +71,44 @@ tells_to_the_end() {
 	tells_to_the_end
 }
 
+# The `outcome` of each event in $output, - where there is none.
+outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | paste -sd,; }
+
+@test "after=0: every event of a call that is over, and how it ended; GET says it, too" {
+	create_call
+	wait_until 20 has_recording
+	local outcome
+	outcome=$(json .outcome)
+	run watch "$call_id&after=0"
+	same "$status" 0
+	same "$(news)" "QUEUED 1,RINGING 2,${outcome^^} 3,COMPLETED 4,COMPLETED 5"
+	same "$(outcomes)" "-,-,-,$outcome,$outcome"
+	tells_to_the_end
+	run watch "$call_id"
+	same "$(outcomes)" "$outcome"
+}
+
+@test "after that is no number of events is 400 before the upgrade" {
+	create_call
+	local after
+	for after in x -1 1.5 1000001 99999999999999999999 '' 0x1; do
+		run watch "$call_id&after=$after"
+		same "$output" '! http 400
+{"error":"Bad Request","message":"after must be the seq of an event, or 0"}'
+	done
+}
+
+@test "of the subprotocols that a client offers the first is chosen, as the original does" {
+	create_call
+	run watch "$call_id" --count 1 --head --header 'Sec-WebSocket-Protocol: mcs, other'
+	same "$status" 0
+	match "${output,,}" $'sec-websocket-protocol: mcs(\r|\n|$)'
+	run watch "$call_id" --count 1 --head
+	[[ ${output,,} != *sec-websocket-protocol* ]]
+	run watch "$call_id" --header 'Sec-WebSocket-Protocol: a b'
+	match "$output" '^! http 400'
+}
+
 @test "a call that has gone cold is watched from the record" {
 	create_call
 	wait_until 20 has_recording

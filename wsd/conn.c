@@ -274,7 +274,7 @@ static void on_request(struct conn *conn) {
   const struct handshake *handshake = &conn->opening->handshake;
   char id[ID_SIZE];
   if (handshake->status != HANDSHAKE_UPGRADE) {
-    refuse(conn, handshake->status, NULL);
+    refuse(conn, handshake->status, handshake->message);
   } else if (!handshake_origin_allowed(handshake, conn->server->config->wsd_origins)) {
     refuse(conn, HANDSHAKE_FORBIDDEN, NULL);
   } else if (conn->server->stopping) {
@@ -289,6 +289,7 @@ static void on_request(struct conn *conn) {
     refuse(conn, HANDSHAKE_NOT_FOUND, "Call not found");
   } else {
     conn->state = CONN_WAITING;
+    conn->watcher.resumes = handshake->has_after;
     conn->watcher.after = handshake->after;
     watch(conn);
     hub_join(conn->server->hub, &conn->watcher, id); /* may bring the connection to its end */

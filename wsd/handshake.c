@@ -2,6 +2,8 @@
 
 #include "wsd/handshake.h"
 
+#include "common/call.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <nettle/base64.h>
@@ -22,7 +24,9 @@ struct headers {
   bool upgrade_websocket;  /* Upgrade: websocket */
   bool connection_upgrade; /* Connection: upgrade */
   bool has_body;
+  bool bad_protocols; /* a Sec-WebSocket-Protocol is no list of tokens */
   struct slice key, version, origin;
+  struct slice protocol;       /* the first one offered */
   int keys, versions, origins; /* how often each was there */
 };
 
@@ -113,8 +117,10 @@ static bool path_matches(struct slice path, const char *base_path) {
          is((struct slice){path.at + base_len, path.len - base_len}, "/ws");
 }
 
-/* The value of the first parameter of that name, cut to the size; "" when there is none. */
-static void find_parameter(struct slice query, const char *wanted, char *out, size_t size) {
+/* The value of the first parameter of that name, cut to the size; "" and false when there is none.
+ */
+static bool find_parameter(struct slice query, const char *wanted, char *out, size_t size) {
+  out[0] = '\0';
   while (query.len) {
     struct slice value = cut(&query, '&');
     struct slice name = cut(&value, '=');
@@ -123,15 +129,19 @@ static void find_parameter(struct slice query, const char *wanted, char *out, si
     size_t len = value.len < size ? value.len : size - 1;
     memcpy(out, value.at, len);
     out[len] = '\0';
-    return;
+    return true;
   }
+  return false;
 }
 
-static void read_query(struct handshake *h, struct slice query) {
-  char after[9] = "";
-  find_parameter(query, "call_id", h->call_id, sizeof(h->call_id));
-  find_parameter(query, "after", after, sizeof(after));
-  h->after = after[strspn(after, "0123456789")] ? 0 : atoi(after);
+static bool read_after(struct handshake *h, struct slice query) {
+  char after[9]; /* digits enough for CALL_SEQ_MAX, and one that says that there are too many */
+  h->has_after = find_parameter(query, "after", after, sizeof(after));
+  if (!h->has_after)
+    return true;
+  h->after = atoi(after);
+  size_t digits = strspn(after, "0123456789");
+  return digits && !after[digits] && digits < sizeof(after) - 1 && h->after <= CALL_SEQ_MAX;
 }
 
 static enum handshake_status check_request_line(struct handshake *h, struct slice line,
@@ -148,11 +158,30 @@ static enum handshake_status check_request_line(struct handshake *h, struct slic
     return HANDSHAKE_NOT_FOUND;
   if (!is(method, "GET"))
     return HANDSHAKE_METHOD;
-  read_query(h, query);
+  (void)find_parameter(query, "call_id", h->call_id, sizeof(h->call_id));
+  if (!read_after(h, query)) {
+    h->message = "after must be the seq of an event, or 0";
+    return HANDSHAKE_BAD;
+  }
   return is(line, "HTTP/1.1") ? HANDSHAKE_UPGRADE : HANDSHAKE_NO_UPGRADE;
 }
 
 /* --- the header lines ------------------------------------------------------------------------- */
+
+/* RFC 6455 section 11.3.4: a list of tokens, which several headers may share. */
+static void note_protocols(struct headers *headers, struct slice list) {
+  bool any = false;
+  while (list.len) {
+    struct slice protocol = trim(cut(&list, ','));
+    if (!protocol.len)
+      continue; /* lists may have empty elements (RFC 9110 section 5.6.1.2) */
+    any = true;
+    headers->bad_protocols |= !is_token(protocol);
+    if (!headers->protocol.len)
+      headers->protocol = protocol;
+  }
+  headers->bad_protocols |= !any;
+}
 
 static void note_header(struct headers *headers, struct slice name, struct slice value) {
   if (is_nocase(name, "Upgrade")) {
@@ -168,6 +197,8 @@ static void note_header(struct headers *headers, struct slice name, struct slice
   } else if (is_nocase(name, "Origin")) {
     headers->origin = value;
     headers->origins++;
+  } else if (is_nocase(name, "Sec-WebSocket-Protocol")) {
+    note_protocols(headers, value);
   } else if (is_nocase(name, "Content-Length")) {
     headers->has_body |= !is(value, "0");
   } else if (is_nocase(name, "Transfer-Encoding")) {
@@ -237,8 +268,15 @@ static enum handshake_status check_head(struct handshake *h, const char *base_pa
   if (headers.has_body || headers.keys != 1 || headers.origins > 1 ||
       !answer_key(headers.key, h->accept))
     return HANDSHAKE_BAD;
+  if (headers.bad_protocols) {
+    h->message = "Sec-WebSocket-Protocol is not a list of tokens";
+    return HANDSHAKE_BAD;
+  }
   if (headers.origins)
     keep_origin(h, headers.origin);
+  /* The first one, for browsers give up when none of theirs is chosen. The messages are the same.
+   */
+  buf_add(&h->protocol, headers.protocol.at, headers.protocol.len);
   return HANDSHAKE_UPGRADE;
 }
 
@@ -284,6 +322,7 @@ bool handshake_origin_allowed(const struct handshake *h, const char *list) {
 
 void handshake_done(struct handshake *h) {
   buf_done(&h->head);
+  buf_done(&h->protocol);
 }
 
 void handshake_accept(struct buf *out, const struct handshake *h) {
@@ -293,6 +332,10 @@ void handshake_accept(struct buf *out, const struct handshake *h) {
           "Connection: Upgrade\r\n"
           "Sec-WebSocket-Accept: ");
   buf_str(out, h->accept);
+  if (h->protocol.len) {
+    buf_str(out, "\r\nSec-WebSocket-Protocol: ");
+    buf_add(out, h->protocol.data, h->protocol.len);
+  }
   buf_str(out, "\r\n\r\n");
 }
 

@@ -39,8 +39,11 @@ struct handshake {
   char call_id[HANDSHAKE_CALL_ID_SIZE]; /* as sent, cut to the size; "" when there was none */
   bool has_origin;                      /* a browser says which page connects */
   char origin[HANDSHAKE_ORIGIN_SIZE];   /* that; "" when it is too long for any list */
-  int after;                            /* the seq of the last news that the client has, else 0 */
-  struct buf head;                      /* the request so far */
+  bool has_after;                       /* the client says which events it has */
+  int after;                            /* the `seq` of the last of those; 0: none yet */
+  struct buf protocol; /* the subprotocol that is chosen; empty: none was offered */
+  const char *message; /* of a refusal, where the status does not say enough */
+  struct buf head;     /* the request so far */
 };
 
 /*

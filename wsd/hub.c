@@ -106,9 +106,10 @@ static void topic_settle(struct hub *hub, struct topic *topic) {
 
 /* --- delivery --------------------------------------------------------------------------------- */
 
-/* The number of the last news that the watcher has; 0 for one who has none and wants only the
- * newest. */
-static int known(const struct watcher *w) {
+/* The number of the last event that the watcher has, or does not want. */
+static int known(const struct watcher *w, int newest) {
+  if (w->seq == 0 && !w->resumes)
+    return newest - 1;
   return w->seq > w->after ? w->seq : w->after;
 }
 
@@ -116,8 +117,8 @@ static int known(const struct watcher *w) {
 static int oldest_missing(const struct topic *topic, int newest) {
   int oldest = newest;
   for (const struct watcher *w = topic->watchers; w; w = w->next)
-    if (known(w) && known(w) + 1 < oldest)
-      oldest = known(w) + 1;
+    if (known(w, newest) + 1 < oldest)
+      oldest = known(w, newest) + 1;
   return newest - oldest < BACKLOG_MAX ? oldest : newest - BACKLOG_MAX + 1;
 }
 
@@ -136,8 +137,8 @@ static void render(struct hub *hub, const struct call *call, int from, size_t *s
     frame_close(&hub->frames, CLOSE_NORMAL, "Call finished");
 }
 
-/* Gives every watcher what it lacks. One who waits gets the present state only, unless it said what
- * it has (a stale answer may even be older than that). Each watcher's
+/* Gives every watcher what it lacks. One who waits gets the present state only, unless it resumes
+ * (and a stale answer may even be older than what it has). Each watcher's
  * share is the tail of one buffer, so all is rendered once and sent in one piece. */
 static void deliver(struct hub *hub, struct topic *topic, const struct call *call) {
   size_t starts[BACKLOG_MAX + 1] = {0};
@@ -152,7 +153,7 @@ static void deliver(struct hub *hub, struct topic *topic, const struct call *cal
     if (w->seq >= newest && !last)
       continue;
     bool first = w->seq == 0;
-    int has = known(w), want = has == 0 ? newest : has < from ? from : has + 1;
+    int has = known(w, newest), want = has < from ? from : has + 1;
     size_t at = starts[(want <= newest ? want : newest + 1) - from];
     w->seq = has > newest ? has : newest;
     hub->owner.on_news(w, hub->frames.data + at, hub->frames.len - at, first, last);
@@ -253,7 +254,10 @@ void hub_join(struct hub *hub, struct watcher *watcher, const char *id) {
   struct topic *topic = topic_find(hub, id);
   if (!topic)
     topic = topic_add(hub, id);
-  *watcher = (struct watcher){.topic = topic, .next = topic->watchers, .after = watcher->after};
+  *watcher = (struct watcher){.topic = topic,
+                              .next = topic->watchers,
+                              .resumes = watcher->resumes,
+                              .after = watcher->after};
   if (watcher->next)
     watcher->next->prev = watcher;
   topic->watchers = watcher;

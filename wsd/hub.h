@@ -19,8 +19,11 @@ struct topic;
 struct watcher {
   struct topic *topic; /* NULL: has not joined */
   struct watcher *prev, *next;
-  int seq;   /* of the last news delivered; 0 while the record is being looked up */
-  int after; /* to be set before joining: of the last news that one who comes back has; else 0 */
+  int seq; /* of the last news delivered; 0 while the record is being looked up */
+  /* To be set before joining: it wants every event later than `after`, 0 for all of them; else the
+   * present state, and what comes after that. */
+  bool resumes;
+  int after;
 };
 
 enum hub_refusal {
@@ -45,9 +48,9 @@ struct hub *hub_new(struct ev_loop *loop, const struct hub_owner *owner);
 /* Nobody may be joined any more. */
 void hub_free(struct hub *hub);
 
-/* Lets the watcher wait for the call's present state (one who comes back: for all that it missed)
- * and all later news. The callbacks may be called before this returns. `id` is a well-formed id in
- * lower case. */
+/* Lets the watcher wait for the call's present state (one that resumes: for all that it does not
+ * have) and all later news. The callbacks may be called before this returns. `id` is a well-formed
+ * id in lower case. */
 void hub_join(struct hub *hub, struct watcher *watcher, const char *id);
 /* Also for one that has not joined. */
 void hub_leave(struct hub *hub, struct watcher *watcher);

@@ -24,6 +24,12 @@ static size_t feed_pieces(struct handshake *h, const char *data, size_t len, con
   return used;
 }
 
+static void check_protocol(const struct buf *protocol) {
+  for (size_t i = 0; i < protocol->len; i++)
+    HOLDS((unsigned char)protocol->data[i] > 0x20 && (unsigned char)protocol->data[i] < 0x7f &&
+          protocol->data[i] != ',');
+}
+
 static void check_upgrade(const struct handshake *h) {
   cleanup_buf struct buf out = {0};
   HOLDS(strlen(h->accept) == HANDSHAKE_ACCEPT_SIZE - 1);
@@ -32,6 +38,7 @@ static void check_upgrade(const struct handshake *h) {
     HOLDS((unsigned char)*p > 0x20 && *p != 0x7f);
   handshake_origin_allowed(h, "https://a.example, https://b.example");
   HOLDS(handshake_origin_allowed(h, ""));
+  check_protocol(&h->protocol);
   handshake_accept(&out, h);
   HOLDS(memcmp(out.data, "HTTP/1.1 101 ", 13) == 0);
   HOLDS(strstr(out.data, "\r\n\r\n") == out.data + out.len - 4);
@@ -56,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   HOLDS(whole.status == cut.status && whole.is_head == cut.is_head);
   HOLDS(strcmp(whole.accept, cut.accept) == 0 && strcmp(whole.call_id, cut.call_id) == 0);
   HOLDS(strcmp(whole.origin, cut.origin) == 0 && whole.has_origin == cut.has_origin);
+  HOLDS(whole.has_after == cut.has_after && whole.after == cut.after);
   if (whole.status == HANDSHAKE_UPGRADE)
     check_upgrade(&whole);
   else if (whole.status != HANDSHAKE_UNFINISHED)

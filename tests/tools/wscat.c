@@ -257,8 +257,11 @@ static void read_response(void) {
     quit(EXIT_PROTOCOL, "! bad accept");
   if (!header_is(head, "Upgrade", "websocket") || !header_is(head, "Connection", "upgrade"))
     quit(EXIT_PROTOCOL, "! bad upgrade");
-  if (find_header(head, "Sec-WebSocket-Protocol") || find_header(head, "Sec-WebSocket-Extensions"))
+  if (find_header(head, "Sec-WebSocket-Extensions"))
     quit(EXIT_PROTOCOL, "! bad extension");
+  bool offered = strcasestr(options.headers, "Sec-WebSocket-Protocol:");
+  if (offered != (find_header(head, "Sec-WebSocket-Protocol") != NULL))
+    quit(EXIT_PROTOCOL, "! bad subprotocol"); /* browsers give up then */
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */

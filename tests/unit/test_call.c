@@ -287,11 +287,11 @@ static void test_malformed_lines(void) {
 
 /* --- the document and the messages ------------------------------------------------------------ */
 
-#define DOCUMENT(status, url, updated)                                                             \
+#define DOCUMENT(status, url, updated, outcome)                                                    \
   "{\"call_id\":\"" ID "\",\"status\":\"" status                                                   \
   "\",\"from\":\"+1234567890\","                                                                   \
   "\"to\":\"0987654321\",\"metadata\":{\"n\":1},\"recording_url\":" url                            \
-  ",\"created_at\":\"" ISO("00") "\",\"updated_at\":\"" ISO(updated) "\"}"
+  ",\"created_at\":\"" ISO("00") "\",\"updated_at\":\"" ISO(updated) "\",\"outcome\":" outcome "}"
 
 static void test_document(void) {
   static const struct {
@@ -299,12 +299,12 @@ static void test_document(void) {
     enum call_outcome outcome;
     const char *text;
   } cases[] = {
-      {1, OUTCOME_ANSWERED, DOCUMENT("QUEUED", "null", "00")},
-      {2, OUTCOME_ANSWERED, DOCUMENT("RINGING", "null", "02")},
-      {3, OUTCOME_ANSWERED, DOCUMENT("ANSWERED", "null", "04")},
-      {3, OUTCOME_UNANSWERED, DOCUMENT("UNANSWERED", "null", "04")},
-      {4, OUTCOME_UNANSWERED, DOCUMENT("COMPLETED", "null", "06")},
-      {5, OUTCOME_ANSWERED, DOCUMENT("COMPLETED", "\"" URL "\"", "08")},
+      {1, OUTCOME_ANSWERED, DOCUMENT("QUEUED", "null", "00", "null")},
+      {2, OUTCOME_ANSWERED, DOCUMENT("RINGING", "null", "02", "null")},
+      {3, OUTCOME_ANSWERED, DOCUMENT("ANSWERED", "null", "04", "null")},
+      {3, OUTCOME_UNANSWERED, DOCUMENT("UNANSWERED", "null", "04", "null")},
+      {4, OUTCOME_UNANSWERED, DOCUMENT("COMPLETED", "null", "06", "\"unanswered\"")},
+      {5, OUTCOME_ANSWERED, DOCUMENT("COMPLETED", "\"" URL "\"", "08", "\"answered\"")},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     cleanup_buf struct buf out = {0};
@@ -324,8 +324,8 @@ static void test_messages(void) {
       MESSAGE("QUEUED", "00", "1", ""),
       MESSAGE("RINGING", "02", "2", ""),
       MESSAGE("ANSWERED", "04", "3", ""),
-      MESSAGE("COMPLETED", "06", "4", ""),
-      MESSAGE("COMPLETED", "08", "5", ",\"recording_url\":\"" URL "\""),
+      MESSAGE("COMPLETED", "06", "4", ",\"outcome\":\"answered\""),
+      MESSAGE("COMPLETED", "08", "5", ",\"recording_url\":\"" URL "\",\"outcome\":\"answered\""),
   };
   for (int now = 1; now <= 5; now++)
     for (int seq = 1; seq <= now; seq++) {
@@ -344,7 +344,8 @@ static void test_message_of_failure(void) {
   call_message(&out, &call, 5);
   CHECK_STR(buf_text(&out), MESSAGE("COMPLETED", "08", "5",
                                     ",\"recording_url\":null,"
-                                    "\"message\":\"Recording upload failed\""));
+                                    "\"message\":\"Recording upload failed\","
+                                    "\"outcome\":\"unanswered\""));
 }
 
 /* --- small things ----------------------------------------------------------------------------- */

@@ -37,6 +37,20 @@ static const struct {
     {"empty headers", "", GET_WS "X:\r\nY: \t \r\n" GOOD, 101, "a"},
     {"no length is no body", "", GET_WS "Content-Length: 0\r\n" GOOD, 101, "a"},
 
+    {"after that is no number", "", "GET /ws?call_id=a&after=x HTTP/1.1\r\n" GOOD, 400, NULL},
+    {"after that is empty", "", "GET /ws?call_id=a&after= HTTP/1.1\r\n" GOOD, 400, NULL},
+    {"after without a value", "", "GET /ws?after&call_id=a HTTP/1.1\r\n" GOOD, 400, NULL},
+    {"after below 0", "", "GET /ws?call_id=a&after=-1 HTTP/1.1\r\n" GOOD, 400, NULL},
+    {"after with a sign", "", "GET /ws?call_id=a&after=+1 HTTP/1.1\r\n" GOOD, 400, NULL},
+    {"after with more behind", "", "GET /ws?call_id=a&after=1x HTTP/1.1\r\n" GOOD, 400, NULL},
+    {"after that is larger than any", "", "GET /ws?call_id=a&after=1000001 HTTP/1.1\r\n" GOOD, 400,
+     NULL},
+    {"after that overflows", "", "GET /ws?call_id=a&after=18446744073709551617 HTTP/1.1\r\n" GOOD,
+     400, NULL},
+    {"after with too many zeros", "", "GET /ws?call_id=a&after=000000001 HTTP/1.1\r\n" GOOD, 400,
+     NULL},
+    {"after on another path", "", "GET /wsx?after=x HTTP/1.1\r\n" GOOD, 404, NULL},
+
     {"other path", "", "GET /wsx HTTP/1.1\r\n" GOOD, 404, NULL},
     {"path below", "", "GET /ws/ HTTP/1.1\r\n" GOOD, 404, NULL},
     {"base missing", "/mock", GET_WS GOOD, 404, NULL},
@@ -284,6 +298,62 @@ static void test_refusal_texts(void) {
   CHECK(!strstr(head.data, "Content-Length: 0"));
 }
 
+static void test_after(void) {
+  static const struct {
+    const char *query;
+    bool has;
+    int after;
+  } queries[] = {
+      {"", false, 0},          {"?call_id=a", false, 0},      {"?xafter=x", false, 0},
+      {"?after=0", true, 0},   {"?after=7", true, 7},         {"?after=1000000", true, 1000000},
+      {"?after=007", true, 7}, {"?after=2&after=x", true, 2},
+  };
+  for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+    struct handshake h = {0};
+    cleanup_buf struct buf request = {0};
+    buf_printf(&request, "GET /ws%s HTTP/1.1\r\n" GOOD, queries[i].query);
+    handshake_feed(&h, request.data, request.len, "");
+    CHECK_INT(h.status, HANDSHAKE_UPGRADE);
+    CHECK_INT(h.has_after, queries[i].has);
+    CHECK_INT(h.after, queries[i].after);
+    handshake_done(&h);
+  }
+}
+
+static void test_protocols(void) {
+  static const struct {
+    const char *headers, *chosen; /* NULL: 400 */
+  } offers[] = {
+      {"", ""},
+      {"Sec-WebSocket-Protocol: mcs\r\n", "mcs"},
+      {"sec-websocket-protocol:b , a\r\n", "b"},
+      {"Sec-WebSocket-Protocol: b\r\nX: y\r\nSec-WebSocket-Protocol: a, c\r\n", "b"},
+      {"Sec-WebSocket-Protocol: ,, v1.mcs!#$%&'*+-.^_`|~ ,\r\n", "v1.mcs!#$%&'*+-.^_`|~"},
+      {"Sec-WebSocket-Protocol:\r\n", NULL},
+      {"Sec-WebSocket-Protocol: ,\r\n", NULL},
+      {"Sec-WebSocket-Protocol: a b\r\n", NULL},
+      {"Sec-WebSocket-Protocol: a, b;c\r\n", NULL},
+      {"Sec-WebSocket-Protocol: \"a\"\r\n", NULL},
+      {"Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: \xc3\xa9\r\n", NULL},
+  };
+  for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
+    struct handshake h = {0};
+    cleanup_buf struct buf request = {0}, reply = {0};
+    buf_printf(&request, "%s%s%s", GET_WS, offers[i].headers, GOOD);
+    handshake_feed(&h, request.data, request.len, "");
+    CHECK_INT(h.status, offers[i].chosen ? HANDSHAKE_UPGRADE : HANDSHAKE_BAD);
+    if (offers[i].chosen) {
+      cleanup_buf struct buf line = {0};
+      CHECK_STR(buf_text(&h.protocol), offers[i].chosen);
+      buf_printf(&line, "\r\nSec-WebSocket-Protocol: %s\r\n", offers[i].chosen);
+      handshake_accept(&reply, &h);
+      CHECK_INT(strstr(reply.data, buf_text(*offers[i].chosen ? &line : &h.protocol)) != NULL, 1);
+      CHECK_INT(strstr(reply.data, "-Protocol") != NULL, *offers[i].chosen != 0);
+    }
+    handshake_done(&h);
+  }
+}
+
 int main(void) {
   RUN(test_cases_whole);
   RUN(test_cases_byte_by_byte);
@@ -293,7 +363,9 @@ int main(void) {
   RUN(test_largest);
   RUN(test_nul_byte);
   RUN(test_long_call_id_is_cut);
+  RUN(test_after);
   RUN(test_accept);
+  RUN(test_protocols);
   RUN(test_origins);
   RUN(test_long_origin);
   RUN(test_refusals);

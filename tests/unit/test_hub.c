@@ -159,6 +159,42 @@ static void test_gaps_are_filled(void) {
   finish();
 }
 
+static void join_after(struct client *client, int after) {
+  client->watcher.resumes = true;
+  client->watcher.after = after;
+  hub_join(hub, &client->watcher, ID_A);
+}
+
+static void test_resumed_watchers_get_what_they_lack(void) {
+  struct client all = {0}, two = {0}, newest = {0}, ahead = {0};
+  begin();
+  join_after(&all, 0);
+  join_after(&two, 2);
+  join_after(&ahead, 9);
+  hub_join(hub, &newest.watcher, ID_A);
+  found(ID_A, 3, false);
+  CHECK_STR(all.got, "+123");
+  CHECK_STR(two.got, "+3");
+  CHECK_STR(newest.got, "+3");
+  CHECK_STR(ahead.got, "+");
+  event(ID_A, 5, true);
+  CHECK_STR(all.got, "+12345.");
+  CHECK_STR(two.got, "+345.");
+  CHECK_STR(newest.got, "+345.");
+  CHECK_STR(ahead.got, "+.");
+  finish();
+}
+
+/* One that has none yet, and comes when all is over. */
+static void test_all_events_of_a_finished_call(void) {
+  struct client all = {0};
+  begin();
+  join_after(&all, 0);
+  found(ID_A, 5, true);
+  CHECK_STR(all.got, "+12345.");
+  finish();
+}
+
 static void test_event_serves_who_waits(void) {
   struct client a = {0};
   begin();
@@ -318,6 +354,8 @@ int main(void) {
   RUN(test_state_then_news);
   RUN(test_old_and_repeated_news_are_dropped);
   RUN(test_gaps_are_filled);
+  RUN(test_resumed_watchers_get_what_they_lack);
+  RUN(test_all_events_of_a_finished_call);
   RUN(test_event_serves_who_waits);
   RUN(test_late_joiner_misses_nothing);
   RUN(test_a_lagging_record_is_not_asked_for_ever);
