@@ -72,7 +72,8 @@ void call_pack(struct buf *out, const struct call *call) {
   buf_str(out, call->id);
   buf_chr(out, ' ');
   buf_i64(out, call->seq);
-  for (int i = 0; i < LIFECYCLE_STATES && i < call->seq; i++) {
+  for (int i = 0; i < CALL_TIMES && i < call->seq && (i < LIFECYCLE_STATES || call->entered_ms[i]);
+       i++) {
     buf_chr(out, i ? ',' : ' ');
     buf_i64(out, call->entered_ms[i]);
   }
@@ -128,6 +129,15 @@ static bool next_list(const char **at, const char *end, int64_t *out, int count)
   return true;
 }
 
+/* The times of the states, each of them, and of later events, as many as there are. */
+static bool next_times(const char **at, const char *end, struct call *call) {
+  int count = 1, states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
+  for (const char *p = *at; p < end && *p != ' '; p++)
+    count += *p == ',';
+  return count >= states && count <= call->seq && count <= CALL_TIMES &&
+         next_list(at, end, call->entered_ms, count);
+}
+
 static bool unpack_script(const char **at, const char *end, struct call_script *script) {
   char outcome[32];
   int64_t stages[LIFECYCLE_STAGES];
@@ -154,8 +164,7 @@ bool call_unpack(const char *line, size_t len, struct call *call) {
   if (!next_field(&at, end, id, sizeof(id)) || !id_parse(id, call->id) ||
       !next_int(&at, end, &call->seq) || call->seq < 1 || call->seq > CALL_SEQ_MAX)
     return false;
-  int states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
-  if (!next_list(&at, end, call->entered_ms, states) || !next_number(&at, end, &call->updated_ms) ||
+  if (!next_times(&at, end, call) || !next_number(&at, end, &call->updated_ms) ||
       !unpack_script(&at, end, &call->script) || !next_field(&at, end, upload, sizeof(upload)) ||
       !call_upload_parse(upload, &call->upload) || !next_int(&at, end, &call->upload_attempts) ||
       !next_number(&at, end, &call->upload_job) ||
@@ -189,10 +198,10 @@ static void add_time(struct buf *out, const char *name, int64_t ms) {
   add_member(out, name, iso);
 }
 
-static void add_recording(struct buf *out, const struct call *call) {
+static void add_recording(struct buf *out, const char *url) {
   buf_str(out, ",\"recording_url\":");
-  if (*call->recording_url)
-    json_string_encode(out, call->recording_url, strlen(call->recording_url));
+  if (*url)
+    json_string_encode(out, url, strlen(url));
   else
     buf_str(out, "null");
 }
@@ -215,11 +224,23 @@ void call_document(struct buf *out, const struct call *call) {
   add_member(out, "to", call->to);
   buf_str(out, ",\"metadata\":");
   buf_add(out, call->metadata, call->metadata_len);
-  add_recording(out, call);
+  add_recording(out, call->recording_url);
   add_time(out, "created_at", call->entered_ms[0]);
   add_time(out, "updated_at", call->updated_ms);
   add_outcome(out, call, call->seq);
   buf_chr(out, '}');
+}
+
+/* A retry follows only on an upload that was given up: so all events but the newest one are known.
+ */
+static bool is_recording(const struct call *call, int seq) {
+  return seq == call->seq && *call->recording_url;
+}
+
+/* The newest event's time is that of the last change; rows of before kept no others. */
+static int64_t event_ms(const struct call *call, int seq) {
+  int64_t kept_ms = seq <= CALL_TIMES ? call->entered_ms[seq - 1] : 0;
+  return kept_ms ? kept_ms : call->updated_ms;
 }
 
 void call_message(struct buf *out, const struct call *call, int seq) {
@@ -228,13 +249,13 @@ void call_message(struct buf *out, const struct call *call, int seq) {
   buf_str(out, call->id);
   buf_chr(out, '"');
   add_member(out, "status", lifecycle_status_name(lifecycle_status(call->script.outcome, seq)));
-  add_time(out, "timestamp",
-           seq <= LIFECYCLE_STATES ? call->entered_ms[seq - 1] : call->updated_ms);
+  add_time(out, "timestamp", event_ms(call, seq));
   buf_str(out, ",\"seq\":");
   buf_i64(out, seq);
   if (seq > LIFECYCLE_STATES) {
-    add_recording(out, call);
-    if (!*call->recording_url)
+    bool recorded = is_recording(call, seq);
+    add_recording(out, recorded ? call->recording_url : "");
+    if (!recorded)
       add_member(out, "message", "Recording upload failed");
   }
   if (seq >= LIFECYCLE_STATES)

@@ -15,8 +15,12 @@
 
 enum { CALL_NUMBER_SIZE = 17, CALL_KEY_SIZE = 101, CALL_URL_SIZE = 256 };
 
-/* No call has more news than that; who reads a larger `seq` reads nonsense. */
+/* No call has more events than that; a larger `seq` is corrupt. */
 enum { CALL_SEQ_MAX = 1000000 };
+/* Times that a call keeps: of its states, then of the uploads that were given up and tried again. A
+ * script lets one round of attempts fail, so one would do; the rest is room for rows made by hand.
+ */
+enum { CALL_TIMES = LIFECYCLE_STATES + 12 };
 
 enum upload_status {
   UPLOAD_WAITING,   /* the call is not over yet */
@@ -28,9 +32,9 @@ enum upload_status {
 
 struct call {
   char id[ID_SIZE];
-  int seq;                              /* 1 in the first state; grows by 1 with all visible news */
-  int64_t entered_ms[LIFECYCLE_STATES]; /* when each state was entered; as many as were, else 0 */
-  int64_t updated_ms;
+  int seq;                        /* 1 in the first state; grows by 1 with all visible news */
+  int64_t entered_ms[CALL_TIMES]; /* when the events came about, the first one first; 0: not kept */
+  int64_t updated_ms;             /* when the newest visible event did */
   struct call_script script;
   enum upload_status upload;
   int upload_attempts; /* failed ones */
@@ -67,5 +71,7 @@ void call_pack_rest(struct buf *out, const struct call *call);
 /* The document of GET /calls/{id}; needs the metadata. */
 void call_document(struct buf *out, const struct call *call);
 
-/* The WebSocket message for the news number `seq` (1 … call->seq) of this call. */
+/* The WebSocket message for the event number `seq` (1 … call->seq) of this call. It stays the same
+ * whatever happens to the call later: an upload that was given up is told as that, also once a
+ * retry has brought the recording. */
 void call_message(struct buf *out, const struct call *call, int seq);

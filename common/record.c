@@ -103,7 +103,8 @@ bool record_read(const PGresult *r, int row, struct call *call) {
       !call_upload_parse(PQgetvalue(r, row, COL_UPLOAD_STATUS), &call->upload) ||
       pg_i32_array(r, row, COL_STAGE_MS, call->script.stage_ms, LIFECYCLE_STAGES) !=
           LIFECYCLE_STAGES ||
-      pg_ms_array(r, row, COL_ENTERED_AT, call->entered_ms, LIFECYCLE_STATES) != states)
+      pg_ms_array(r, row, COL_ENTERED_AT, call->entered_ms,
+                  call->seq < CALL_TIMES ? call->seq : CALL_TIMES) < states)
     return false;
   call->script.upload_failures = pg_i32(r, row, COL_UPLOAD_FAILURES);
   call->updated_ms = pg_ms(r, row, COL_UPDATED_AT);

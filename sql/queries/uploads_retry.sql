@@ -1,4 +1,5 @@
--- Opens uploads again that were given up.
+-- Opens uploads again that were given up. That they were given up is an event which was told, so its time
+-- is kept: what the retry brings is the next event.
 --   $1 uuid[] ids  $2 metrics stripe
 -- Returns the rows as they now stand; columns as calls_find.sql.
 WITH locked AS (
@@ -8,7 +9,8 @@ WITH locked AS (
      FOR UPDATE
 ), moved AS (
   UPDATE calls c
-     SET upload_status = 'PENDING', upload_retry_at = NULL
+     SET upload_status = 'PENDING', upload_retry_at = NULL,
+         entered_at[c.seq] = c.updated_at
     FROM locked
    WHERE c.id = locked.id
   RETURNING c.*

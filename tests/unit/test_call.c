@@ -56,7 +56,7 @@ static bool unpack(const char *line, size_t len, struct call *call) {
 static void check_equal(const struct call *got, const struct call *expected) {
   CHECK_STR(got->id, expected->id);
   CHECK_INT(got->seq, expected->seq);
-  for (int i = 0; i < LIFECYCLE_STATES; i++)
+  for (int i = 0; i < CALL_TIMES; i++)
     CHECK_INT(got->entered_ms[i], expected->entered_ms[i]);
   CHECK_INT(got->updated_ms, expected->updated_ms);
   CHECK_INT(got->script.outcome, expected->script.outcome);
@@ -104,6 +104,25 @@ static void test_rest_of_line(void) {
   cleanup_buf struct buf rest = {0};
   call_pack_rest(&rest, &call);
   CHECK_STR(strstr(pack(&line, &call), "ANSWERED"), buf_text(&rest));
+}
+
+/* The times of uploads that were given up and tried again stand behind those of the states. */
+static void test_times_of_retries(void) {
+  cleanup_buf struct buf line = {0};
+  struct call call = sample(6, OUTCOME_ANSWERED), got;
+  call.entered_ms[4] = AT(8);
+  pack(&line, &call);
+  CHECK(strstr(buf_text(&line),
+               " 6 1763467200000,1763467202000,1763467204000,1763467206000,"
+               "1763467208000 1763467210000 ANSWERED "));
+  CHECK(unpack(line.data, line.len, &got));
+  check_equal(&got, &call);
+  call.seq = 100;
+  for (int i = 0; i < CALL_TIMES; i++)
+    call.entered_ms[i] = AT(2 * i);
+  pack(&line, &call);
+  CHECK(unpack(line.data, line.len, &got));
+  check_equal(&got, &call);
 }
 
 static void test_round_trip(void) {
@@ -336,6 +355,30 @@ static void test_messages(void) {
     }
 }
 
+/* An event once told never changes: the retry's outcome is another one. */
+static void test_messages_of_a_retry(void) {
+  static const char failed[] = MESSAGE(
+      "COMPLETED", "08", "5", ",\"recording_url\":null,\"message\":\"Recording upload failed\"");
+  for (int now = 5; now <= 6; now++)
+    for (int pending = 0; pending <= (now == 5); pending++) {
+      cleanup_buf struct buf out = {0};
+      struct call call = sample(now, OUTCOME_ANSWERED);
+      if (now == 5) {
+        call.upload = pending ? UPLOAD_PENDING : UPLOAD_FAILED;
+        call.recording_url[0] = '\0';
+      }
+      if (now == 6 || pending)
+        call.entered_ms[4] = AT(8);
+      call_message(&out, &call, 5);
+      CHECK_STR(buf_text(&out), failed);
+    }
+  cleanup_buf struct buf out = {0};
+  struct call call = sample(6, OUTCOME_ANSWERED);
+  call.entered_ms[4] = AT(8);
+  call_message(&out, &call, 6);
+  CHECK_STR(buf_text(&out), MESSAGE("COMPLETED", "10", "6", ",\"recording_url\":\"" URL "\""));
+}
+
 static void test_message_of_failure(void) {
   cleanup_buf struct buf out = {0};
   struct call call = sample(5, OUTCOME_UNANSWERED);
@@ -415,6 +458,7 @@ static void test_final(void) {
 int main(void) {
   RUN(test_lines);
   RUN(test_rest_of_line);
+  RUN(test_times_of_retries);
   RUN(test_round_trip);
   RUN(test_round_trip_of_extremes);
   RUN(test_metadata_follows);
@@ -424,6 +468,7 @@ int main(void) {
   RUN(test_malformed_lines);
   RUN(test_document);
   RUN(test_messages);
+  RUN(test_messages_of_a_retry);
   RUN(test_message_of_failure);
   RUN(test_number_valid);
   RUN(test_upload_names);
