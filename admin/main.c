@@ -39,8 +39,8 @@ static int usage(FILE *out) {
   fputs("usage: mcs-admin COMMAND\n\n", out);
   for (size_t i = 0; i < ARRAY_LEN(commands); i++)
     fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].usage);
-  fputs("\nIt is configured by environment variables:\n", out);
-  config_print_help(out);
+  fputs("\n", out);
+  config_print_help(out, FOR_ADMIN);
   return out == stdout ? 0 : 2;
 }
 

@@ -2,7 +2,9 @@
 
 #include "common/config.h"
 
+#include "common/buf.h"
 #include "common/log.h"
+#include "common/nearest.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -183,28 +185,41 @@ struct setting {
   size_t offset;
   const char *fallback; /* as text, for every kind */
   double least, most;   /* of a number; `most` characters of a string */
+  unsigned programs;    /* FOR_… */
   const char *(*rule)(const char *);
 };
 
 static const struct setting settings[] = {
-#define CONFIG_STR(field_, variable_, fallback_, most_, check_, help_)                             \
+#define CONFIG_STR(field_, variable_, programs_, fallback_, most_, check_, help_)                  \
   {.variable = #variable_,                                                                         \
    .help = help_,                                                                                  \
    .kind = KIND_STR,                                                                               \
    .offset = offsetof(struct config, field_),                                                      \
    .fallback = fallback_,                                                                          \
    .most = most_,                                                                                  \
+   .programs = programs_,                                                                          \
    .rule = rule_##check_},
-#define CONFIG_NUMBER(kind_, field_, variable_, fallback_, least_, most_, help_)                   \
+#define CONFIG_NUMBER(kind_, field_, variable_, programs_, fallback_, least_, most_, help_)        \
   {.variable = #variable_,                                                                         \
    .help = help_,                                                                                  \
    .kind = kind_,                                                                                  \
    .offset = offsetof(struct config, field_),                                                      \
    .fallback = #fallback_,                                                                         \
    .least = least_,                                                                                \
-   .most = most_},
+   .most = most_,                                                                                  \
+   .programs = programs_},
 #define CONFIG_INT(...) CONFIG_NUMBER(KIND_INT, __VA_ARGS__)
 #define CONFIG_REAL(...) CONFIG_NUMBER(KIND_REAL, __VA_ARGS__)
+#include "common/config.def"
+#undef CONFIG_STR
+#undef CONFIG_INT
+#undef CONFIG_REAL
+};
+
+static const char *const variables[] = {
+#define CONFIG_STR(field, variable, ...) #variable,
+#define CONFIG_INT CONFIG_STR
+#define CONFIG_REAL CONFIG_STR
 #include "common/config.def"
 #undef CONFIG_STR
 #undef CONFIG_INT
@@ -259,24 +274,84 @@ static char *file_value(const char *text, const char *variable) {
   return found;
 }
 
-/* The number of the first line that is neither blank, nor a comment, nor NAME=value; 0 if none. */
-static int malformed_line(const char *text) {
+/* Whether a line says something, that is, is neither blank nor a comment; then `*name` is what
+ * stands before its '=', of `*name_len` characters, 0 where it is not NAME=value. */
+static bool read_line(const char *line, const char **name, int *name_len) {
+  const char *p = line + strspn(line, " \t\r");
+  if (strncmp(p, "export ", 7) == 0)
+    p += 7 + strspn(p + 7, " \t");
+  *name = p;
+  while (isalnum((unsigned char)*p) || *p == '_')
+    p++;
+  *name_len = (int)(p - *name);
+  p += strspn(p, " \t");
+  if (*p != '=')
+    *name_len = 0;
+  return **name && **name != '\n' && **name != '#';
+}
+
+bool config_is_setting(const char *name) {
+  for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+    if (strcmp(name, variables[i]) == 0)
+      return true;
+  return false;
+}
+
+const char *config_meant(const char *name) {
+  const char *typo = nearest_typo(name, variables, ARRAY_LEN(variables));
+  return typo ? typo : nearest_whole(name, variables, ARRAY_LEN(variables));
+}
+
+/* What docker-compose.yml and docker compose itself take from the same .env. */
+static bool is_of_compose(const char *name) {
+  return strncmp(name, "COMPOSE_", 8) == 0 || strncmp(name, "DOCKER_", 7) == 0 ||
+         strcmp(name, "POSTGRES_PUBLISH") == 0 || strcmp(name, "REDIS_PUBLISH") == 0 ||
+         strcmp(name, "CONTAINER_PREFIX") == 0;
+}
+
+/* Adds a name that is no setting to the list of those that are ignored. */
+static void note_unknown(struct buf *unknown, const char *name) {
+  const char *whole = nearest_whole(name, variables, ARRAY_LEN(variables));
+  buf_printf(unknown, "%s%s", unknown->len ? ", " : "", name);
+  if (whole)
+    buf_printf(unknown, " (did you mean %s?)", whole);
+}
+
+/* Whether a line's name (of `len` characters, 0 if it has none) may stand; one that is ignored goes
+ * to `unknown`. */
+static bool check_name(const char *at, int len, struct buf *unknown, struct buf *fault) {
+  if (!len) {
+    buf_str(fault, "is not NAME=value");
+    return false;
+  }
+  cleanup_free char *name = strndup(at, (size_t)len);
+  if (!name)
+    log_oom();
+  if (config_is_setting(name) || is_of_compose(name))
+    return true;
+  const char *meant = nearest_typo(name, variables, ARRAY_LEN(variables));
+  if (meant)
+    buf_printf(fault, "there is no setting %.40s; did you mean %s?", name, meant);
+  else
+    note_unknown(unknown, name);
+  return !meant;
+}
+
+static bool check_lines(const char *path, const char *text, struct buf *unknown, char *fault) {
+  cleanup_buf struct buf wrong = {0};
   int number = 1;
   for (const char *line = text; *line; number++) {
-    size_t len = strcspn(line, "\n");
-    const char *p = line + strspn(line, " \t\r");
-    if (strncmp(p, "export ", 7) == 0)
-      p += 7 + strspn(p + 7, " \t");
-    const char *name = p;
-    while (isalnum((unsigned char)*p) || *p == '_')
-      p++;
-    bool named = p > name;
-    p += strspn(p, " \t");
-    if (*name != '#' && name < line + len && !(named && *p == '='))
-      return number;
-    line += len + (line[len] != '\0');
+    const char *name;
+    int len;
+    if (read_line(line, &name, &len) && !check_name(name, len, unknown, &wrong)) {
+      snprintf(fault, CONFIG_FAULT_SIZE, "MCS_ENV_FILE=%.120s: line %d%s%s", path, number,
+               len ? ": " : " ", buf_text(&wrong));
+      return false;
+    }
+    line += strcspn(line, "\n");
+    line += *line == '\n';
   }
-  return 0;
+  return true;
 }
 
 static char *read_file(const char *path) {
@@ -344,12 +419,9 @@ bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]) {
              strerror(errno));
     return false;
   }
-  int malformed = file ? malformed_line(file) : 0;
-  if (malformed) {
-    snprintf(fault, CONFIG_FAULT_SIZE, "MCS_ENV_FILE=%.180s: line %d is not NAME=value", path,
-             malformed);
+  cleanup_buf struct buf unknown = {0};
+  if (file && !check_lines(path, file, &unknown, fault))
     return false;
-  }
   for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
     const struct setting *s = &settings[i];
     const char *from_env = getenv(s->variable);
@@ -366,6 +438,8 @@ bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]) {
     if (!store(config, s, text, fault))
       return false;
   }
+  if (!(config->unknown = strdup(buf_text(&unknown))))
+    log_oom();
   config->resolved_wsd_listen = under_var(config, config->wsd_listen, "/wsd.sock");
   config->resolved_postgres_host = under_var(config, config->postgres_host, "");
   config->resolved_redis_host = under_var(config, config->redis_host, "/redis.sock");
@@ -376,18 +450,34 @@ void config_done(struct config *config) {
   for (size_t i = 0; i < ARRAY_LEN(settings); i++)
     if (settings[i].kind == KIND_STR)
       free(*(char **)field_of(config, &settings[i]));
+  free((char *)config->unknown);
   free((char *)config->resolved_wsd_listen);
   free((char *)config->resolved_postgres_host);
   free((char *)config->resolved_redis_host);
   *config = (struct config){0};
 }
 
+static unsigned program_flag(const char *program) {
+  static const struct {
+    const char *name;
+    unsigned flag;
+  } programs[] = {
+      {.name = "responder", .flag = FOR_RESPONDER},
+      {.name = "wsd", .flag = FOR_WSD},
+      {.name = "worker", .flag = FOR_WORKER},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(programs); i++)
+    if (strcmp(program, programs[i].name) == 0)
+      return programs[i].flag;
+  return FOR_ALL;
+}
+
 void config_start(struct config *config, const char *program, const char *purpose, int argc,
                   char **argv) {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--help") == 0) {
-      printf("usage: mcs-%s\n%s\n\nIt is configured by environment variables:\n", program, purpose);
-      config_print_help(stdout);
+      printf("usage: mcs-%s\n%s\n\n", program, purpose);
+      config_print_help(stdout, program_flag(program));
       exit(0);
     }
     if (strcmp(argv[i], "--version") == 0) {
@@ -407,15 +497,20 @@ void config_start(struct config *config, const char *program, const char *purpos
   enum log_level level = LOG_INFO;
   log_level_parse(config->log_level, &level);
   log_init(program, level);
+  if (*config->unknown)
+    log_warn("config.unknown", "msg=\"ignored, not settings: %s\"", config->unknown);
 }
 
 /* --- the table in other forms ----------------------------------------------------------------- */
 
-void config_print_help(FILE *out) {
-  for (size_t i = 0; i < ARRAY_LEN(settings); i++)
-    fprintf(out, "  %-29s %s%s%s%s\n", settings[i].variable, settings[i].help,
-            *settings[i].fallback ? " [" : "", settings[i].fallback,
-            *settings[i].fallback ? "]" : "");
+void config_print_help(FILE *out, unsigned programs) {
+  fputs("Settings, from the environment or the file that MCS_ENV_FILE names:\n", out);
+  for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+    const struct setting *s = &settings[i];
+    if (s->programs & programs)
+      fprintf(out, "  %-29s %s%s%s%s\n", s->variable, s->help, *s->fallback ? " [" : "",
+              s->fallback, *s->fallback ? "]" : "");
+  }
 }
 
 void config_print_env_example(FILE *out) {

@@ -11,9 +11,9 @@
  * a long or a double.
  */
 struct config {
-#define CONFIG_STR(field, variable, fallback, most, rule, help) const char *field;
-#define CONFIG_INT(field, variable, fallback, least, most, help) long field;
-#define CONFIG_REAL(field, variable, fallback, least, most, help) double field;
+#define CONFIG_STR(field, ...) const char *field;
+#define CONFIG_INT(field, ...) long field;
+#define CONFIG_REAL(field, ...) double field;
 #include "common/config.def"
 #undef CONFIG_STR
 #undef CONFIG_INT
@@ -21,6 +21,17 @@ struct config {
   const char *resolved_wsd_listen; /* with the default under MCS_VAR put in */
   const char *resolved_postgres_host;
   const char *resolved_redis_host;
+  const char *unknown; /* a list of the names in the file that are ignored, for a warning; or "" */
+};
+
+/* The programs that use a setting: a set. */
+enum config_programs {
+  FOR_RESPONDER = 1,
+  FOR_WSD = 2,
+  FOR_WORKER = 4,
+  FOR_ADMIN = 8,
+  FOR_MCS = 16, /* the door, ./mcs */
+  FOR_ALL = 31,
 };
 
 enum { CONFIG_FAULT_SIZE = 256 };
@@ -28,10 +39,15 @@ enum { CONFIG_FAULT_SIZE = 256 };
 /*
  * Reads and checks everything. On failure writes one line that names the variable into `fault` and
  * returns false. Strings live until config_done(). An empty variable counts as unset where the
- * default is empty too or the variable is a number.
+ * default is empty too or the variable is a number. A name in the file that is no setting fails
+ * where it is a typing error of one, and is ignored otherwise.
  */
 must_check bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]);
 void config_done(struct config *config);
+
+bool config_is_setting(const char *name);
+/* The setting that a name which is none probably stands for; NULL where none is similar. */
+const char *config_meant(const char *name);
 
 /* The elements of a setting that is a list separated by commas: how many there are, and the n-th of
  * them, from 0. False, and "", where that is empty or there is none. */
@@ -45,7 +61,8 @@ void config_start(struct config *config, const char *program, const char *purpos
                   char **argv);
 
 /* The table in other forms. */
-void config_print_help(FILE *out);
+/* The settings of those programs (FOR_…), a line each. */
+void config_print_help(FILE *out, unsigned programs);
 void config_print_env_example(FILE *out);
 void config_print_markdown(FILE *out);
 /* The items of a list in mdoc(7), for mcs.env(5). */

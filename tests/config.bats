@@ -152,7 +152,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 		S3_BUCKET_NAME=first
 		S3_BUCKET_NAME=second
 		UNKNOWN=ignored
-		PORTS=5
+		OLD_PORT=5
 		CORS_ORIGIN=
 	END
 	printf 'POSTGRES_USER=dos\r\nRESPONDERS=2' >>"$env_file"
@@ -185,6 +185,27 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 	match "$output" '^[a-z-]*: MCS_ENV_FILE=.*: line 4 is not NAME=value$'
 }
 
+@test "a name in the file that is a typing error of a setting stops every program, with a line" {
+	echo 'TIMESCALE=20' >"$env_file"
+	run config MCS_ENV_FILE="$env_file"
+	same "$status" 2
+	same "$output" "mcs-admin: MCS_ENV_FILE=$env_file: line 1: there is no setting TIMESCALE; did you mean TIME_SCALE?"
+	local program
+	for program in responder wsd worker; do
+		run env MCS_ENV_FILE="$env_file" "$programs/mcs-$program" </dev/null
+		same "$status" 2
+		match "$output" 'did you mean TIME_SCALE\?$'
+	done
+}
+
+@test "other unknown names in the file, and typing errors in the environment, are a warning" {
+	printf 'NODE_ENV=test\nAPI_KEYS=mine\nCOMPOSE_PROJECT_NAME=x\nREDIS_PUBLISH=1\n' >"$env_file"
+	run config MCS_ENV_FILE="$env_file" TIMESCALE=20 EDITOR=vi
+	same "$status" 0
+	same "$(grep -v "='.*'\$" <<<"$output")" "mcs-admin: $env_file: ignored, not settings: NODE_ENV, API_KEYS (did you mean VALID_API_KEYS?)
+mcs-admin: there is no setting TIMESCALE (in the environment); did you mean TIME_SCALE?"
+}
+
 @test "an empty number is as good as unset" {
 	same "$(value_of PORT PORT=)" 3000
 }
@@ -213,14 +234,31 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 		"$("$programs/mcs-admin" config --markdown)"
 }
 
-@test "--help of each program lists every variable, --version the version" {
-	local program name
+# The settings that the table has for a program (RESPONDER, WSD, …), a line each.
+variables_of() {
+	sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\), \([A-Z_ |]*\),.*/\1 \2/p' "$MCS_ROOT/common/config.def" |
+		grep -E "FOR_($1|ALL)" | cut -d ' ' -f 1
+}
+
+# The variables of the fields that a program's own code reads.
+variables_read_in() {
+	local field
+	grep -rhoE 'config(->|\.)(resolved_)?[a-z0-9_]+' "$MCS_ROOT/$1" --include='*.c' |
+		sed -E 's/config(->|\.)(resolved_)?//' | sort -u | while read -r field; do
+		sed -n "s/^CONFIG_[A-Z]*($field, \([A-Z0-9_]*\),.*/\1/p" "$MCS_ROOT/common/config.def"
+	done
+}
+
+@test "--help of each program lists its own settings, --version the version" {
+	local program folder name
 	for program in responder wsd worker admin; do
+		folder=${program/responder/fcgi}
 		run "$programs/mcs-$program" --help
 		same "$status" 0
-		while read -r name; do
-			match "$output" "(^|"$'\n'")  $name "
-		done < <(variables)
+		same "$(sed -n 's/^  \([A-Z][A-Z0-9_]*\) .*/\1/p' <<<"$output")" "$(variables_of "${program^^}")"
+		for name in $(variables_read_in "$folder"); do
+			match "$output" "  $name "
+		done
 		run "$programs/mcs-$program" --version
 		same "$status" 0
 		match "$output" "^mcs-$program [0-9]+\.[0-9]+\.[0-9]+"
@@ -228,6 +266,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 		[[ $status != 0 ]]
 	done
 	(($(variables | wc -l) >= 27))
+	(($(variables_of WSD | wc -l) < 20))
 }
 
 # --- what they do ---------------------------------------------------------------------------------

@@ -281,16 +281,57 @@ is_followed() {
 		ORDER BY indexname" | paste -sd ' ')" '(api_key) (created_at DESC) (status)'
 }
 
-@test "an unknown command is one line, help lists all of them" {
+@test "an unknown command is one line, help lists all of them in two groups" {
 	run mcs dance
 	[[ $status != 0 ]]
 	match "$output" "^mcs: no command 'dance'"
 	run mcs help
 	same "$status" 0
-	local command
-	for command in run stop status logs migrate psql redis failed test; do
-		match "$output" "  $command"
+	local command use=${output%%To develop it:*} develop=${output##*To develop it:}
+	for command in run stop restart status logs watch follow failed migrate psql redis servers; do
+		match "$use" "  $command "
 	done
+	for command in build test bench soak fuzz lint; do
+		match "$develop" "  $command "
+	done
+}
+
+@test "--help of every command says how it is used, in a tree where nothing is built, and touches nothing" {
+	local tree=$BATS_TEST_TMPDIR/tree command commands before
+	mkdir -p "$tree/common"
+	cp -r "$MCS_ROOT/mcs" "$MCS_ROOT/tools" "$tree/"
+	cp "$MCS_ROOT/common/config.def" "$tree/common/"
+	before=$(find "$tree" | sort)
+	mapfile -t commands < <("$tree/mcs" help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort -u)
+	((${#commands[@]} >= 20))
+	for command in "${commands[@]}"; do
+		# Neither may it ask apt for anything.
+		run env PATH=/usr/bin:/bin DEBIAN_FRONTEND=none "$tree/mcs" "$command" --help
+		same "$status" 0
+		match "$output" "^usage: \./mcs"$'\n'"  $command "
+		same "$("$tree/mcs" "$command" -h)" "$output"
+	done
+	same "$(find "$tree" | sort)" "$before"
+}
+
+@test "run takes settings as arguments; one that does not exist is named with the nearest that does" {
+	run mcs run TIMESCALE=20 MCS_VAR="$BATS_TEST_TMPDIR/v"
+	[[ $status != 0 ]]
+	same "$output" 'mcs: there is no setting TIMESCALE; did you mean TIME_SCALE?'
+	run mcs run API_KEYS=mine
+	same "$output" 'mcs: there is no setting API_KEYS; did you mean VALID_API_KEYS?'
+	run mcs run NONSENSE=1
+	same "$output" 'mcs: there is no setting NONSENSE'
+	# A value goes where the environment's would.
+	run mcs run PORT=abc MCS_VAR="$BATS_TEST_TMPDIR/v"
+	match "$output" '^mcs: PORT=abc must be a whole number'
+	run mcs run nonsense
+	[[ $status != 0 ]]
+	match "$output" "^mcs: run: unknown argument 'nonsense'"
+	[[ ! -e $BATS_TEST_TMPDIR/v ]]
+	# The copy whose data is there already: the argument beats the environment.
+	run mcs run "MCS_VAR=$MCS_VAR"
+	match "$output" '^mcs: already running in '
 }
 
 # --- retention ------------------------------------------------------------------------------------

@@ -46,12 +46,14 @@ find_folders() {
 	export MCS_VAR
 }
 
-# Sets `config` to NAME='value' lines; the line about a wrong value becomes ours.
+# Sets `config` to NAME='value' lines, and config_warnings to what is wrong in spite of all; the line
+# about a wrong value becomes ours.
 resolve_config() {
 	[[ -x $programs/mcs-admin ]] || die 'not built yet: ./mcs run builds and starts it, ./mcs build only builds'
 	local fault
 	fault=$(mktemp) || exit
 	if config=$("$programs/mcs-admin" config --shell 2>"$fault"); then
+		config_warnings=$(sed 's/^mcs-admin: //' "$fault")
 		rm -f "$fault"
 		return
 	fi
@@ -59,6 +61,27 @@ resolve_config() {
 	rm -f "$fault"
 	die "${config:-mcs-admin config failed}"
 }
+
+# The arguments NAME=VALUE of ./mcs run are settings, as in the environment: exports those that are, and
+# leaves the names of others in odd_settings, for check_odd_settings when mcs-admin has been built.
+odd_settings=()
+take_setting() {
+	local name=${1%%=*}
+	if setting_names | grep -qx -- "$name"; then
+		export "$name=${1#*=}"
+	else
+		odd_settings+=("$name")
+	fi
+}
+
+check_odd_settings() {
+	local name said
+	for name in "${odd_settings[@]}"; do
+		said=$("$programs/mcs-admin" config --check-name "$name" 2>&1) || die "${said#mcs-admin: }"
+	done
+}
+
+setting_names() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$here/common/config.def"; }
 
 # Exports the configuration and derives the rest from it.
 apply_config() {

@@ -13,17 +13,15 @@ lock_fd='' quiet_fd='' web_fd='' stop_wanted=''
 # Twice: the second time with the web server's socket as standard input. It is ours, and not the web
 # server's, so that who comes while that is started again waits and is not refused.
 cmd_run() {
-	case $# in
-		0) ;;
-		1) [[ $1 == --server=* ]] && MCS_SERVER=${1#--server=} ;;
-		*) false ;;
-	esac || die 'usage: ./mcs run [--server=NAME]; settings come from the environment and .env'
+	take_run_options "$@"
 	choose_server
 	local begin=${MCS_RUN_BEGAN:-$EPOCHREALTIME}
 	if [[ ! ${MCS_RUN_BEGAN:-} ]]; then
 		need_packages "${program_packages[@]}" "$server_package"
 		build_programs "$mode" all
+		check_odd_settings
 		load_config
+		[[ ! $config_warnings ]] || say "${config_warnings//$'\n'/$'\n'mcs: }"
 		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
 		export MCS_RUN_BEGAN=$begin
 		! part_wanted api || hold_socket "$here/mcs" run
@@ -45,6 +43,17 @@ cmd_run() {
 	start_everything
 	banner "$begin"
 	supervise
+}
+
+take_run_options() {
+	local argument
+	for argument; do
+		case $argument in
+			--server=*) MCS_SERVER=${argument#*=} ;;
+			[A-Za-z]*=*) take_setting "$argument" ;;
+			*) die "run: unknown argument '$argument'; see ./mcs run --help" ;;
+		esac
+	done
 }
 
 # Becomes a command with the web server's socket as standard input; where that binds it itself, makes

@@ -50,7 +50,7 @@ forget_settings() {
 	local name
 	while read -r name; do
 		unset "$name"
-	done < <(sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$here/common/config.def")
+	done < <(setting_names)
 	export MCS_ENV_FILE=/dev/null
 }
 

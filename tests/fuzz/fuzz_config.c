@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 static const char *const variables[] = {
-#define CONFIG_STR(field, variable, fallback, most, rule, help) #variable,
-#define CONFIG_INT(field, variable, fallback, least, most, help) #variable,
-#define CONFIG_REAL(field, variable, fallback, least, most, help) #variable,
+#define CONFIG_STR(field, variable, ...) #variable,
+#define CONFIG_INT(field, variable, ...) #variable,
+#define CONFIG_REAL(field, variable, ...) #variable,
 #include "common/config.def"
 #undef CONFIG_STR
 #undef CONFIG_INT

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 static const char *const variables[] = {
-#define CONFIG_STR(field, variable, fallback, most, rule, help) #variable,
-#define CONFIG_INT(field, variable, fallback, least, most, help) #variable,
-#define CONFIG_REAL(field, variable, fallback, least, most, help) #variable,
+#define CONFIG_STR(field, variable, ...) #variable,
+#define CONFIG_INT(field, variable, ...) #variable,
+#define CONFIG_REAL(field, variable, ...) #variable,
 #include "common/config.def"
 #undef CONFIG_STR
 #undef CONFIG_INT
@@ -173,7 +173,7 @@ static void test_file_forms(void) {
       {"# POSTGRES_PASSWORD=commented\n", ""},
       {"#\n\n\nPORT=1\n\nPOSTGRES_PASSWORD=below\n", "below"},
       {"POSTGRES_PASSWORD=first\nPOSTGRES_PASSWORD=last\n", "last"},
-      {"XPOSTGRES_PASSWORD=other\nPOSTGRES_PASSWORD_2=other\n", ""},
+      {"OLD_POSTGRES_PASSWORD=other\nPOSTGRES_PASSWORD_2=other\n", ""},
       {"", ""},
   };
   setenv("MCS_ENV_FILE", file_path, 1);
@@ -237,6 +237,57 @@ static void test_file_lines(void) {
   }
 }
 
+/* A name that can only be a typing error of a setting stops the start. */
+static void test_file_typing_errors(void) {
+  static const struct {
+    const char *name, *meant;
+  } cases[] = {
+      {"TIMESCALE", "TIME_SCALE"},
+      {"time_scale", "TIME_SCALE"},
+      {"TIME_SACLE", "TIME_SCALE"},
+      {"PORTS", "PORT"},
+      {"VALID_API_KEY", "VALID_API_KEYS"},
+      {"RETENTION_DAY", "RETENTION_DAYS"},
+      {"XPOSTGRES_PASSWORD", "POSTGRES_PASSWORD"},
+  };
+  setenv("MCS_ENV_FILE", file_path, 1);
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    char text[100], fault[CONFIG_FAULT_SIZE] = "", expected[CONFIG_FAULT_SIZE];
+    struct config c;
+    snprintf(text, sizeof(text), "# none\n%s=20\n", cases[i].name);
+    write_file(text);
+    CHECK(!config_load(&c, fault));
+    config_done(&c);
+    snprintf(expected, sizeof(expected),
+             "MCS_ENV_FILE=%s: line 2: there is no setting %s; did you mean %s?", file_path,
+             cases[i].name, cases[i].meant);
+    CHECK_STR(fault, expected);
+  }
+}
+
+/* Other unknown names are told, but for those that belong to docker compose. */
+static void test_file_unknown_names(void) {
+  static const struct {
+    const char *text, *unknown;
+  } cases[] = {
+      {"PORT=1\nexport BIND=127.0.0.1\n# TIMESCALE=2\n", ""},
+      {"COMPOSE_PROJECT_NAME=x\nDOCKER_HOST=y\nPOSTGRES_PUBLISH=1\nREDIS_PUBLISH=1\n", ""},
+      {"CONTAINER_PREFIX=x\n", ""},
+      {"NODE_ENV=test\nPORT=1\nOLD_PORT=2\n", "NODE_ENV, OLD_PORT"},
+      {"API_KEYS=a\n", "API_KEYS (did you mean VALID_API_KEYS?)"},
+      {"MAX_CPS=1\n", "MAX_CPS (did you mean MAX_CPS_PER_KEY?)"},
+      {"POSTGRES_PASSWORD_2=other\n", "POSTGRES_PASSWORD_2"},
+  };
+  setenv("MCS_ENV_FILE", file_path, 1);
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    struct config c;
+    write_file(cases[i].text);
+    CHECK(load(&c));
+    CHECK_STR(c.unknown, cases[i].unknown);
+    config_done(&c);
+  }
+}
+
 /* --- faults ----------------------------------------------------------------------------------- */
 
 static void test_number_faults(void) {
@@ -244,9 +295,10 @@ static void test_number_faults(void) {
     const char *variable;
     double least, most;
   } numbers[] = {
-#define CONFIG_STR(field, variable, fallback, most, rule, help)
-#define CONFIG_INT(field, variable, fallback, least, most, help) {#variable, least, most},
-#define CONFIG_REAL(field, variable, fallback, least, most, help) {#variable, least, most},
+#define CONFIG_STR(...)
+#define CONFIG_INT(field, variable, programs, fallback, least, most, help) {#variable, least, most},
+#define CONFIG_REAL(field, variable, programs, fallback, least, most, help)                        \
+  {#variable, least, most},
 #include "common/config.def"
 #undef CONFIG_STR
 #undef CONFIG_INT
@@ -287,9 +339,9 @@ static void test_string_lengths(void) {
     const char *variable;
     size_t most;
   } strings[] = {
-#define CONFIG_STR(field, variable, fallback, most, rule, help) {#variable, most},
-#define CONFIG_INT(field, variable, fallback, least, most, help)
-#define CONFIG_REAL(field, variable, fallback, least, most, help)
+#define CONFIG_STR(field, variable, programs, fallback, most, rule, help) {#variable, most},
+#define CONFIG_INT(field, variable, programs, fallback, least, most, help)
+#define CONFIG_REAL(field, variable, programs, fallback, least, most, help)
 #include "common/config.def"
 #undef CONFIG_STR
 #undef CONFIG_INT
@@ -520,8 +572,38 @@ static void test_env_example(void) {
   config_done(&from_file);
 }
 
+static void print_whole_help(FILE *out) {
+  config_print_help(out, FOR_ALL);
+}
+
+/* A program's --help has its own settings only. */
+static void test_help_of_a_program(void) {
+  static const struct {
+    unsigned program;
+    const char *variable;
+    bool shown;
+  } cases[] = {
+      {FOR_RESPONDER, "MAX_CPS_PER_KEY", true},
+      {FOR_RESPONDER, "WSD_ORIGINS", false},
+      {FOR_WSD, "WSD_ORIGINS", true},
+      {FOR_WSD, "MAX_CPS_PER_KEY", false},
+      {FOR_WORKER, "AWS_REGION", true},
+      {FOR_WORKER, "CORS_ORIGIN", false},
+      {FOR_ADMIN, "POSTGRES_DB", true},
+      {FOR_ADMIN, "RESPONDERS", false},
+      {FOR_MCS, "PARTS", true},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    char text[16000] = "";
+    FILE *memory = fmemopen(text, sizeof(text), "w");
+    config_print_help(memory, cases[i].program);
+    fclose(memory);
+    CHECK_INT(strstr(text, cases[i].variable) != NULL, cases[i].shown);
+  }
+}
+
 static void test_documentation_names_all(void) {
-  static void (*const forms[])(FILE *) = {config_print_help, config_print_env_example,
+  static void (*const forms[])(FILE *) = {print_whole_help, config_print_env_example,
                                           config_print_markdown, config_print_mdoc};
   for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
     char text[16000] = "";
@@ -552,6 +634,8 @@ int main(void) {
   RUN(test_environment_beats_file);
   RUN(test_file_faults);
   RUN(test_file_lines);
+  RUN(test_file_typing_errors);
+  RUN(test_file_unknown_names);
   RUN(test_number_faults);
   RUN(test_string_lengths);
   RUN(test_list_faults);
@@ -561,6 +645,7 @@ int main(void) {
   RUN(test_shell_quoting);
   RUN(test_shell_has_all);
   RUN(test_env_example);
+  RUN(test_help_of_a_program);
   RUN(test_documentation_names_all);
   unlink(file_path);
   return test_done();
