@@ -223,7 +223,7 @@ void call_document(struct buf *out, const struct call *call) {
   add_member(out, "from", call->from);
   add_member(out, "to", call->to);
   buf_str(out, ",\"metadata\":");
-  buf_add(out, call->metadata, call->metadata_len);
+  json_compact(out, call->metadata, call->metadata_len);
   add_recording(out, call->recording_url);
   add_time(out, "created_at", call->entered_ms[0]);
   add_time(out, "updated_at", call->updated_ms);

@@ -16,7 +16,8 @@ enum { DEPTH_MAX = 32, NUMBER_MAX = 1024 };
 
 struct scan {
   const char *at, *end;
-  const char *fault; /* NULL while all is well */
+  const char *fault;     /* NULL while all is well */
+  int64_t stored_excess; /* by how much stored_len exceeds the length of what was taken so far */
 };
 
 static bool fail(struct scan *s, const char *fault) {
@@ -27,9 +28,13 @@ static bool fail(struct scan *s, const char *fault) {
 
 static const char *const not_json = "Request body is not valid JSON";
 
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void skip_blanks(struct scan *s) {
-  while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r'))
-    s->at++;
+  for (; s->at < s->end && is_blank(*s->at); s->at++)
+    s->stored_excess--;
 }
 
 static bool take(struct scan *s, char c) {
@@ -132,6 +137,37 @@ static size_t take_digits(struct scan *s, bool *nonzero) {
   return (size_t)(s->at - start);
 }
 
+/*
+ * Length of a number (in range, see below) as PostgreSQL's numeric prints it, without an exponent:
+ * the digits before the point without leading zeros, and as many behind it as were written, moved
+ * by the exponent.
+ */
+static int64_t numeric_len(const char *number, size_t len) {
+  const char *end = number + len, *at = number + (*number == '-');
+  int64_t whole = 0, fraction = 0, zeros = 0,
+          exponent = 0; /* zeros: before the first other digit */
+  bool nonzero = false, behind = false;
+  for (; at < end && *at != 'e' && *at != 'E'; at++) {
+    if (*at == '.') {
+      behind = true;
+      continue;
+    }
+    nonzero |= *at != '0';
+    zeros += !nonzero;
+    whole += !behind;
+    fraction += behind;
+  }
+  bool negative = at + 1 < end && at[1] == '-';
+  for (at++; at < end; at++)
+    if (*at >= '0' && *at <= '9')
+      exponent = exponent * 10 + (*at - '0');
+  exponent = negative ? -exponent : exponent;
+  whole += exponent - zeros;
+  fraction = fraction > exponent ? fraction - exponent : 0;
+  return (*number == '-' && nonzero) + (nonzero && whole > 0 ? whole : 1) +
+         (fraction ? 1 + fraction : 0);
+}
+
 /* A double must be able to hold it: neither infinite nor, unless it is zero, rounded to nothing.
  * (A zero may come with any exponent, but not with one that PostgreSQL's numeric chokes on.) */
 static bool in_range(const char *text, size_t len, bool nonzero) {
@@ -162,8 +198,10 @@ static bool take_number(struct scan *s) {
     if (!take_digits(s, &ignored))
       return fail(s, not_json);
   }
-  if (!in_range(start, (size_t)(s->at - start), nonzero))
+  size_t len = (size_t)(s->at - start);
+  if (!in_range(start, len, nonzero))
     return fail(s, "Request body contains a number that is out of range");
+  s->stored_excess += numeric_len(start, len) - (int64_t)len;
   return true;
 }
 
@@ -278,13 +316,16 @@ static bool take_member(struct scan *s, struct json_member *members, size_t coun
   skip_blanks(s);
   enum json_kind type = type_at(s);
   const char *start = s->at;
+  int64_t excess = s->stored_excess;
   if (!take_value(s, 1))
     return false;
+  size_t value_len = (size_t)(s->at - start);
   for (size_t i = 0; i < count; i++)
     if (name_is(members[i].name, name, len)) {
       members[i].type = type;
       members[i].text = start;
-      members[i].len = (size_t)(s->at - start);
+      members[i].len = value_len;
+      members[i].stored_len = (size_t)((int64_t)value_len + s->stored_excess - excess);
     }
   return true;
 }
@@ -295,7 +336,7 @@ bool json_object_check(const char *text, size_t len, struct json_member *members
   for (size_t i = 0; i < count; i++) {
     members[i].type = JSON_ABSENT;
     members[i].text = NULL;
-    members[i].len = 0;
+    members[i].len = members[i].stored_len = 0;
   }
   skip_blanks(&s);
   bool good = true;
@@ -318,6 +359,27 @@ bool json_object_check(const char *text, size_t len, struct json_member *members
   }
   *fault = s.fault;
   return good;
+}
+
+/* --- compact text ----------------------------------------------------------------------------- */
+
+/* The end of the string that begins at `at`. */
+static const char *string_end(const char *at, const char *end) {
+  for (at++; at < end && *at != '"'; at++)
+    at += *at == '\\';
+  return at < end ? at + 1 : end;
+}
+
+void json_compact(struct buf *out, const char *text, size_t len) {
+  const char *end = text + len;
+  for (const char *at = text; at < end;) {
+    const char *start = at;
+    while (at < end && !is_blank(*at))
+      at = *at == '"' ? string_end(at, end) : at + 1;
+    buf_add(out, start, (size_t)(at - start));
+    while (at < end && is_blank(*at))
+      at++;
+  }
 }
 
 /* --- strings, by json-c ----------------------------------------------------------------------- */

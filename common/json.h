@@ -30,6 +30,9 @@ struct json_member {
   enum json_kind type; /* JSON_ABSENT when the object has none of that name */
   const char *text;    /* its value's slice of the checked text */
   size_t len;
+  /* Length of the same value without blanks and with its numbers as PostgreSQL's jsonb gives them
+   * back: it keeps 1e3 as 1000. Strings never become longer there. */
+  size_t stored_len;
 };
 
 /*
@@ -42,6 +45,8 @@ must_check bool json_object_check(const char *text, size_t len, struct json_memb
 
 /* Appends the decoded value of a string slice of checked JSON (with its quotes) to `out`. */
 void json_string_decode(const char *text, size_t len, struct buf *out);
+/* Appends checked JSON without the blanks between its tokens. */
+void json_compact(struct buf *out, const char *text, size_t len);
 /* Appends `text` as a JSON string with quotes. What is not printable ASCII or valid UTF-8 cannot
  * be told apart here: pass only checked UTF-8. */
 void json_string_encode(struct buf *out, const char *text, size_t len);

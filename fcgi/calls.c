@@ -84,6 +84,14 @@ static bool take_body(const struct exchange *x, struct call *call) {
   bool none = m[METADATA].type == JSON_ABSENT || m[METADATA].type == JSON_NULL;
   if (!none && m[METADATA].type != JSON_OBJECT)
     return refuse(x->reply, 400, "metadata must be an object");
+  long max_body = x->responder->config->max_body;
+  if (m[METADATA].stored_len > (size_t)max_body) {
+    char message[120];
+    snprintf(message, sizeof(message),
+             "metadata is larger than %ld bytes once its numbers are written without exponents",
+             max_body);
+    return refuse(x->reply, 400, message);
+  }
   call->metadata = none ? "{}" : m[METADATA].text;
   call->metadata_len = none ? 2 : m[METADATA].len;
   return true;

@@ -248,3 +248,36 @@ round_trip() {
 	api GET "/calls/$call_id"
 	same "$(jq -c '[(.metadata.x | length), .metadata.end]' <<<"$body")" '[15000,[true]]'
 }
+
+# Sends metadata of numbers and of filler, so that what PostgreSQL gives back is as long as $1 says.
+post_stored() {
+	local numbers=$1 filler
+	printf -v filler '%*s' $(($2 - ${#stored} - 13)) ''
+	post /calls "{\"from\":\"+1\",\"to\":\"+2\",\"metadata\":{\"n\":$numbers,\"x\":\"$filler\"}}"
+}
+
+@test "metadata may be as large as a body may be, with its numbers as PostgreSQL writes them out; no larger" {
+	local numbers='[1e3,-1.25e4,1e300,-17976931348623157e292,1e-300,0e-9,-0.0e2,0.00125e4,100e-2,1E+02,-0]' stored
+	stored=$(sql "SELECT replace('$numbers'::jsonb::text, ' ', '')")
+	post_stored "$numbers" 65536
+	expect 201
+	call_id=$(json .call_id)
+	api GET "/calls/$call_id"
+	expect 200
+	forget_live
+	api GET "/calls/$call_id"
+	expect 200
+	local metadata=${body#*\"metadata\":}
+	metadata=${metadata%%,\"recording_url\"*}
+	same "${#metadata} ${metadata:0:5}" '65536 {"n":'
+	post_stored "$numbers" 65537
+	expect_error 400 'metadata is larger than 65536 bytes once its numbers are written without exponents'
+}
+
+@test "a body that PostgreSQL would write out forty times as large is refused" {
+	local bomb
+	printf -v bomb ',1e308%.0s' {1..10000}
+	printf '%s' "{\"from\":\"+1\",\"to\":\"+2\",\"metadata\":{\"n\":[${bomb:1}]}}" >"$BATS_TEST_TMPDIR/sent"
+	api POST /calls -H 'Content-Type: application/json' --data-binary "@$BATS_TEST_TMPDIR/sent"
+	expect_error 400 'metadata is larger than 65536 bytes once its numbers are written without exponents'
+}

@@ -462,6 +462,74 @@ static void test_members_are_cleared(void) {
   CHECK(m.type == JSON_ABSENT && !m.text && m.len == 0);
 }
 
+/* What is counted as stored is the text that PostgreSQL's jsonb gives back, but for its blanks
+ * (tests/input.bats compares the two). */
+static void test_stored_len(void) {
+  static const struct {
+    const char *value, *stored;
+  } cases[] = {
+      {"1", "1"},
+      {"-1", "-1"},
+      {"0", "0"},
+      {"-0", "0"},
+      {"-0.00", "0.00"},
+      {"0e5", "0"},
+      {"0.0e5", "0"},
+      {"0e-3", "0.000"},
+      {"-0.0E-2", "0.000"},
+      {"12.50", "12.50"},
+      {"1e3", "1000"},
+      {"1E+0003", "1000"},
+      {"1.25e1", "12.5"},
+      {"1.25e2", "125"},
+      {"-1.25e4", "-12500"},
+      {"125e-2", "1.25"},
+      {"125e-3", "0.125"},
+      {"125e-5", "0.00125"},
+      {"0.00125e4", "12.5"},
+      {"0.00125e2", "0.125"},
+      {"10.0e-1", "1.00"},
+      {"100e-2", "1.00"},
+      {"[ 1e2 , -2.5e+3,\ttrue ]", "[100,-2500,true]"},
+      {"{ \"a b\" : [ ] ,\n\"1e3\":\"1e3 \\\" \" }", "{\"a b\":[],\"1e3\":\"1e3 \\\" \"}"},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    cleanup_buf struct buf text = {0};
+    buf_printf(&text, "{\"x\": [1e9 ], \"aa\" : %s , \"y\": 1e9}", cases[i].value);
+    struct json_member m = {.name = "aa"};
+    const char *fault;
+    CHECK(json_object_check(buf_text(&text), text.len, &m, 1, &fault));
+    CHECK_INT(m.stored_len, strlen(cases[i].stored));
+  }
+  cleanup_buf struct buf bomb = {0};
+  buf_str(&bomb, "{\"aa\":[1e-300,1e308,-17976931348623157e292");
+  buf_str(&bomb, "]}");
+  struct json_member m = {.name = "aa"};
+  const char *fault;
+  CHECK(json_object_check(buf_text(&bomb), bomb.len, &m, 1, &fault));
+  CHECK_INT(m.stored_len, 302 + 309 + 310 + 4);
+}
+
+static void test_compact(void) {
+  static const struct {
+    const char *text, *compact;
+  } cases[] = {
+      {"{}", "{}"},
+      {"{\"a\":[1,2]}", "{\"a\":[1,2]}"},
+      {"{ \"a b\" :\t[ 1 ,\r\n2 ] } ", "{\"a b\":[1,2]}"},
+      {"{\"a\": \" \\\" \\\\\", \"b\": \"\\\\\\\" x\"}",
+       "{\"a\":\" \\\" \\\\\",\"b\":\"\\\\\\\" x\"}"},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    size_t len = strlen(cases[i].text);
+    cleanup_free char *exact = malloc(len);
+    memcpy(exact, cases[i].text, len);
+    cleanup_buf struct buf out = {0};
+    json_compact(&out, exact, len);
+    CHECK_STR(buf_text(&out), cases[i].compact);
+  }
+}
+
 /* --- strings ---------------------------------------------------------------------------------- */
 
 static void test_decode(void) {
@@ -545,6 +613,8 @@ int main(void) {
   RUN(test_random_bytes);
   RUN(test_members);
   RUN(test_members_are_cleared);
+  RUN(test_stored_len);
+  RUN(test_compact);
   RUN(test_decode);
   RUN(test_encode);
   RUN(test_encode_and_back);
