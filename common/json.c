@@ -332,7 +332,10 @@ static bool take_member(struct scan *s, struct json_member *members, size_t coun
 
 bool json_object_check(const char *text, size_t len, struct json_member *members, size_t count,
                        const char **fault) {
+  static const char byte_order_mark[] = "\xef\xbb\xbf";
   struct scan s = {.at = text, .end = text + len};
+  if (len >= 3 && memcmp(text, byte_order_mark, 3) == 0) /* RFC 8259 section 8.1: may be ignored */
+    s.at += 3;
   for (size_t i = 0; i < count; i++) {
     members[i].type = JSON_ABSENT;
     members[i].text = NULL;

@@ -49,9 +49,17 @@ nothing_was_counted() {
 		{"from": "+1", "to": "+2", "metadata": {"x": "a\tb"}}	Request body is not valid JSON
 		{"from": "+1", "to": "+2", "metadata": {"x": "a\nb"}}	Request body is not valid JSON
 		{"from": "+1", /* no */ "to": "+2"}	Request body is not valid JSON
-		\357\273\277{"from": "+1", "to": "+2"}	Request body is not valid JSON
+		\357\273\277\357\273\277{"from": "+1", "to": "+2"}	Request body is not valid JSON
 	END
 	nothing_was_counted
+}
+
+@test "a byte order mark before the JSON is ignored" {
+	printf '\357\273\277{"from": "+1", "to": "+2"}' >"$BATS_TEST_TMPDIR/sent"
+	api POST /calls -H 'Content-Type: application/json' --data-binary "@$BATS_TEST_TMPDIR/sent"
+	expect 201
+	api GET "/calls/$(json .call_id)"
+	same "$(jq -c '[.from, .to, .metadata]' <<<"$body")" '["+1","+2",{}]'
 }
 
 @test "an empty body is 400" {

@@ -76,7 +76,13 @@ static void test_whole_texts(void) {
       {TEXT("{\"a\":1"), NOT_JSON},
       {TEXT("{/* */}"), NOT_JSON},
       {TEXT("// \n{}"), NOT_JSON},
-      {TEXT("\xef\xbb\xbf{}"), NOT_JSON}, /* RFC 8259 section 8.1: no byte order mark */
+      {TEXT("\xef\xbb\xbf{}"), NULL}, /* RFC 8259 section 8.1: a byte order mark is ignored */
+      {TEXT("\xef\xbb\xbf {}"), NULL},
+      {TEXT("\xef\xbb\xbf"), NOT_JSON},
+      {TEXT("\xef\xbb\xbf\xef\xbb\xbf{}"), NOT_JSON},
+      {TEXT(" \xef\xbb\xbf{}"), NOT_JSON},
+      {TEXT("\xef\xbb{}"), NOT_JSON},
+      {TEXT("{}\xef\xbb\xbf"), TRAILING},
       {TEXT("{\v}"), NOT_JSON},
       {TEXT("{\f}"), NOT_JSON},
       {TEXT("{\xc2\xa0}"), NOT_JSON},
