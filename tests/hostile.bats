@@ -211,7 +211,7 @@ expect_statuses() {
 
 @test "an oversize handshake is 431" {
 	local filler
-	printf -v filler '%*s' 9000 ''
+	printf -v filler '%*s' 18000 ''
 	send_raw wsd "GET $target HTTP/1.1\r\nX-Filler: ${filler// /x}\r\n$upgrade$key$version\r\n"
 	same "$(codes)" 431
 	printf -v filler '%*s' 20000 ''

@@ -177,9 +177,9 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 	same "$(header Sec-WebSocket-Version)" 13
 }
 
-@test "only the path /ws is the WebSocket" {
+@test "only the path /ws is the WebSocket, with or without a slash at its end" {
 	local path
-	for path in /ws/ /wsx /x/ws; do
+	for path in /ws/x /wsx /x/ws /ws%2f; do
 		run "$WSCAT" "ws://127.0.0.1:$PORT$path?call_id=019a0000-0000-7000-8000-000000000000"
 		match "$output" '^! http 404'
 	done

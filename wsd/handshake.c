@@ -113,8 +113,10 @@ static struct slice without_authority(struct slice target) {
 
 static bool path_matches(struct slice path, const char *base_path) {
   size_t base_len = strlen(base_path);
-  return path.len > base_len && memcmp(path.at, base_path, base_len) == 0 &&
-         is((struct slice){path.at + base_len, path.len - base_len}, "/ws");
+  if (path.len < base_len || memcmp(path.at, base_path, base_len) != 0)
+    return false;
+  struct slice rest = {path.at + base_len, path.len - base_len};
+  return is(rest, "/ws") || is(rest, "/ws/");
 }
 
 /* The value of the first parameter of that name, cut to the size; "" and false when there is none.

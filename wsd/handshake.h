@@ -12,7 +12,7 @@
  */
 
 enum {
-  HANDSHAKE_MAX = 8192,
+  HANDSHAKE_MAX = 16384 + 1024, /* what a web server lets through, and adds */
   HANDSHAKE_ACCEPT_SIZE = 29,
   HANDSHAKE_CALL_ID_SIZE = 64,
   HANDSHAKE_ORIGIN_SIZE = 256,

@@ -34,6 +34,8 @@ static const struct {
      101, "a"},
     {"upgrade list", "",
      GET_WS "Connection: upgrade\r\nUpgrade: h2c , websocket\r\n" KEY VERSION "\r\n", 101, "a"},
+    {"slash at the end", "", "GET /ws/?call_id=a HTTP/1.1\r\n" GOOD, 101, "a"},
+    {"slash at the end, mounted", "/mock", "GET /mock/ws/?call_id=a HTTP/1.1\r\n" GOOD, 101, "a"},
     {"empty headers", "", GET_WS "X:\r\nY: \t \r\n" GOOD, 101, "a"},
     {"no length is no body", "", GET_WS "Content-Length: 0\r\n" GOOD, 101, "a"},
 
@@ -52,7 +54,8 @@ static const struct {
     {"after on another path", "", "GET /wsx?after=x HTTP/1.1\r\n" GOOD, 404, NULL},
 
     {"other path", "", "GET /wsx HTTP/1.1\r\n" GOOD, 404, NULL},
-    {"path below", "", "GET /ws/ HTTP/1.1\r\n" GOOD, 404, NULL},
+    {"path below", "", "GET /ws/x HTTP/1.1\r\n" GOOD, 404, NULL},
+    {"two slashes behind it", "", "GET /ws// HTTP/1.1\r\n" GOOD, 404, NULL},
     {"base missing", "/mock", GET_WS GOOD, 404, NULL},
     {"base only", "/mock", "GET /mock HTTP/1.1\r\n" GOOD, 404, NULL},
     {"encoded path", "", "GET /%77s HTTP/1.1\r\n" GOOD, 404, NULL},
