@@ -34,7 +34,7 @@ common_SRC := $(COMMON:%=common/%.c)
 common_OBJ := $(common_SRC:%.c=$(B)/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 
 responder_SRC := $(addprefix fcgi/,main.c pool.c gateway.c request.c reply.c routes.c auth.c cors.c \
-                   breaker.c store.c calls.c metrics.c service.c)
+                   breaker.c store.c calls.c metrics.c service.c url.c refusals.c)
 wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
                    hub.c feed.c lookup.c cold.c link.c)
 worker_SRC    := $(addprefix worker/,main.c poll.c batch.c advance.c upload.c reconcile.c audit.c retention.c)

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "fcgi/url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,18 @@ static bool is_json(const char *content_type) {
   return !*rest || *rest == ';';
 }
 
+/* Content-Encoding is a list (RFC 9110 section 8.4); we decode none. */
+static bool is_identity(const char *codings) {
+  static const char identity[] = "identity";
+  for (const char *at = codings; *(at += strspn(at, ", \t"));) {
+    size_t len = strcspn(at, ", \t");
+    if (len != sizeof(identity) - 1 || strncasecmp(at, identity, len) != 0)
+      return false;
+    at += len;
+  }
+  return true;
+}
+
 static bool refuse(struct reply *reply, int status, const char *message) {
   reply_error(reply, status, message);
   return false;
@@ -32,6 +45,10 @@ static bool check_envelope(const struct exchange *x) {
   char message[80];
   if (!is_json(request->content_type))
     return refuse(x->reply, 415, "Content-Type must be application/json");
+  if (!is_identity(request->content_encoding)) {
+    reply_header(x->reply, "Accept-Encoding", "identity");
+    return refuse(x->reply, 415, "Content-Encoding is not supported: send the JSON as it is");
+  }
   snprintf(message, sizeof(message), "Request body is larger than %ld bytes",
            x->responder->config->max_body);
   switch (request->body_state) {
@@ -99,30 +116,21 @@ static bool take_body(const struct exchange *x, struct call *call) {
 
 /* --- POST: the answer ------------------------------------------------------------------------- */
 
-/* Scheme, host and prefix as the client used them; a Host that cannot be one is not repeated. */
-static void add_websocket_url(const struct exchange *x, const char *id, struct buf *out) {
-  const struct config *config = x->responder->config;
-  if (*config->public_url)
-    buf_printf(out, "ws%s", config->public_url + strlen("http")); /* https gives wss */
-  else if (request_host_valid(x->request->host))
-    buf_printf(out, "ws%s://%s", x->request->https ? "s" : "", x->request->host);
-  else
-    buf_printf(out, "ws%s://localhost:%ld", x->request->https ? "s" : "", config->port);
-  buf_printf(out, "%s/ws?call_id=%s", config->base_path, id);
-}
-
 static void reply_created(const struct exchange *x, const struct call *call) {
-  char created[CLOCK_ISO_SIZE], location[180];
+  const struct config *config = x->responder->config;
+  char created[CLOCK_ISO_SIZE];
+  cleanup_buf struct buf location = {0};
   clock_iso(call->entered_ms[0], created);
   struct buf *out = &x->reply->body;
   x->reply->status = 201;
   buf_printf(out, "{\"call_id\":\"%s\",\"status\":\"%s\",\"websocket_url\":\"", call->id,
              lifecycle_status_name(call_status(call)));
-  add_websocket_url(x, call->id, out);
+  url_add_websocket(out, config, x->request, call->id);
   buf_printf(out, "\",\"from\":\"%s\",\"to\":\"%s\",\"created_at\":\"%s\"}", call->from, call->to,
              created);
-  snprintf(location, sizeof(location), "%s/calls/%s", x->responder->config->base_path, call->id);
-  reply_header(x->reply, "Location", location);
+  url_add_path(&location, config, "/calls/");
+  buf_str(&location, call->id);
+  reply_header(x->reply, "Location", buf_text(&location));
 }
 
 static void reply_limited(struct reply *reply, const char *what, long limit, int64_t retry_ms) {

@@ -5,6 +5,7 @@
 
 #include "fcgi/gateway.h"
 #include "fcgi/pool.h"
+#include "fcgi/refusals.h"
 #include "fcgi/routes.h"
 
 #include "common/log.h"
@@ -23,6 +24,7 @@ static void answer(struct gateway *gateway, struct responder *responder, struct 
   buf_clear(rendered);
   reply_render(reply, strcmp(request->method, "HEAD") == 0, rendered);
   gateway_reply(gateway, rendered);
+  refusals_log(request, reply);
 }
 
 /* `stripe`: see record_insert(). */

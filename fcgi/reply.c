@@ -38,11 +38,13 @@ void reply_reset(struct reply *reply) {
   reply->status = 200;
   buf_clear(&reply->headers);
   buf_clear(&reply->body);
+  buf_clear(&reply->reason);
 }
 
 void reply_done(struct reply *reply) {
   buf_done(&reply->headers);
   buf_done(&reply->body);
+  buf_done(&reply->reason);
 }
 
 void reply_header(struct reply *reply, const char *name, const char *value) {
@@ -61,6 +63,8 @@ void reply_error(struct reply *reply, int status, const char *message) {
   size_t i = status_index(status);
   const char *error = statuses[i].error ? statuses[i].error : statuses[i].reason;
   reply->status = status;
+  buf_clear(&reply->reason);
+  buf_str(&reply->reason, message);
   buf_clear(&reply->body);
   buf_str(&reply->body, "{\"error\":");
   json_string_encode(&reply->body, error, strlen(error));

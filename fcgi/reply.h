@@ -9,6 +9,7 @@ struct reply {
   int status;
   struct buf headers; /* complete lines, each with its CRLF */
   struct buf body;
+  struct buf reason; /* why it is an error: the message of reply_error(); else empty */
 };
 
 /* Makes it an empty 200 again; the buffers' memory stays. */

@@ -25,6 +25,7 @@ static const char *skip_authority(const char *target) {
 
 static enum request_path decode(const char *from, char *out, size_t size) {
   size_t len = 0;
+  bool has_escaped_slash = false; /* data of a segment (RFC 3986 section 2.2), which no id has */
   for (; *from && *from != '?' && *from != '#'; from++) {
     int c = (unsigned char)*from;
     if (c == '%') {
@@ -36,12 +37,14 @@ static enum request_path decode(const char *from, char *out, size_t size) {
     }
     if (c < 0x20 || c == 0x7f)
       return PATH_MALFORMED;
+    if (c == '/' && *from != '/')
+      has_escaped_slash = true;
     if (len + 1 >= size)
       return PATH_UNKNOWN;
     out[len++] = (char)c;
   }
   out[len] = '\0';
-  return PATH_GOOD;
+  return has_escaped_slash ? PATH_UNKNOWN : PATH_GOOD;
 }
 
 static bool has_odd_segment(const char *path) {
@@ -72,7 +75,11 @@ enum request_path request_parse_target(const char *target, const char *base,
     rest = "/";
   if (*rest != '/')
     return PATH_UNKNOWN;
-  memmove(path, rest, strlen(rest) + 1);
+  size_t len = strlen(rest);
+  if (len > 1 && rest[len - 1] == '/')
+    len--;
+  memmove(path, rest, len);
+  path[len] = '\0';
   return PATH_GOOD;
 }
 
@@ -115,8 +122,10 @@ void request_read(struct request *r, struct gateway *g, const struct config *con
   r->method = gateway_param(g, "REQUEST_METHOD");
   r->authorization = gateway_param(g, "HTTP_AUTHORIZATION");
   r->content_type = gateway_param(g, "CONTENT_TYPE");
+  r->content_encoding = gateway_param(g, "HTTP_CONTENT_ENCODING");
   r->host = gateway_param(g, "HTTP_HOST");
   r->origin = gateway_param(g, "HTTP_ORIGIN");
+  r->wanted_headers = gateway_param(g, "HTTP_ACCESS_CONTROL_REQUEST_HEADERS");
   const char *https = gateway_param(g, "HTTPS");
   r->https = strcasecmp(https, "on") == 0 || strcmp(https, "1") == 0 ||
              strcasecmp(gateway_param(g, "REQUEST_SCHEME"), "https") == 0;

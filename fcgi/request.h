@@ -11,7 +11,7 @@ enum { REQUEST_PATH_SIZE = 512, REQUEST_SHOWN_SIZE = 201 };
 
 enum request_path {
   PATH_GOOD,
-  PATH_UNKNOWN,   /* well formed, but nothing of ours can be there: "//", dot segments, too long */
+  PATH_UNKNOWN,   /* well formed, but no route can match: "//", "%2F", dot segments, too long */
   PATH_MALFORMED, /* broken escapes, control characters */
 };
 
@@ -23,8 +23,10 @@ struct request {
   enum request_path path_state;
   const char *authorization;
   const char *content_type;
+  const char *content_encoding;
   const char *host;
   const char *origin;
+  const char *wanted_headers; /* Access-Control-Request-Headers of a preflight */
   bool https;
   struct buf body;
   enum gateway_body body_state;
@@ -33,8 +35,8 @@ struct request {
 /* Reads the present request, its whole body included. The buffer in `r->body` is used again. */
 void request_read(struct request *r, struct gateway *g, const struct config *config);
 
-/* Takes a request target (RFC 9112 section 3.2) apart: its path decoded, without the query and
- * without `base`. Pure; the only place that looks at targets. */
+/* Takes a request target (RFC 9112 section 3.2) apart: its path decoded, without the query, without
+ * `base` and without one '/' at its end. Pure; the only place that looks at targets. */
 enum request_path request_parse_target(const char *target, const char *base,
                                        char path[REQUEST_PATH_SIZE]);
 

@@ -25,25 +25,18 @@ static const struct route {
     {.path = "/calls/", .get = calls_get, .methods = "GET, HEAD, OPTIONS"},
 };
 
-/* The route of a path, and the id in it; NULL when there is none. One '/' at the end is forgiven.
- */
+/* The route of a path (which has no '/' at its end), and the id in it; NULL when there is none. */
 static const struct route *find(const char *path, const char **id) {
   *id = "";
   for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
     const char *wanted = routes[i].path;
     size_t len = strlen(wanted);
-    if (strncmp(path, wanted, len) != 0)
-      continue;
-    const char *rest = path + len;
-    if (len > 1 && wanted[len - 1] == '/') {
-      if (strchr(rest, '/'))
-        continue;
-      *id = rest;
+    bool takes_id = len > 1 && wanted[len - 1] == '/';
+    if (takes_id && strncmp(path, wanted, len) == 0 && !strchr(path + len, '/')) {
+      *id = path + len;
       return &routes[i];
     }
-    bool followed_by_id =
-        i + 1 < ARRAY_LEN(routes) && strncmp(routes[i + 1].path, wanted, len) == 0;
-    if (!*rest || (strcmp(rest, "/") == 0 && !followed_by_id))
+    if (!takes_id && strcmp(path, wanted) == 0)
       return &routes[i];
   }
   return NULL;
@@ -80,7 +73,7 @@ void routes_answer(struct responder *responder, const struct request *request,
     return;
   }
   if (strcmp(method, "OPTIONS") == 0) { /* a preflight carries no key */
-    cors_options(route->methods, reply);
+    cors_options(route->methods, request, reply);
     return;
   }
   if (!route->is_public && !(x.api_key = auth_check(responder->ring, request, reply)))

@@ -3,6 +3,7 @@
 #include "fcgi/routes.h"
 
 #include "common/clock.h"
+#include "fcgi/url.h"
 
 #include <string.h>
 
@@ -26,9 +27,11 @@ void service_root(const struct exchange *x) {
   struct buf *out = &x->reply->body;
   buf_str(out, "{\"service\":\"Mock Communications Service\",\"version\":\"" MCS_VERSION
                "\",\"endpoints\":{");
-  for (size_t i = 0; i < ARRAY_LEN(endpoints); i++)
-    buf_printf(out, "%s\"%s\":\"%s %s%s\"", i ? "," : "", endpoints[i].name, endpoints[i].method,
-               x->responder->config->base_path, endpoints[i].path);
+  for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
+    buf_printf(out, "%s\"%s\":\"%s ", i ? "," : "", endpoints[i].name, endpoints[i].method);
+    url_add_path(out, x->responder->config, endpoints[i].path);
+    buf_chr(out, '"');
+  }
   buf_str(out, "}}");
 }
 

@@ -6,7 +6,7 @@ load service
 setup_file() {
 	use fast
 	start_copy mounted BASE_PATH=/mock/api CORS_ORIGIN=https://a.example,https://b.example \
-		PUBLIC_URL=https://calls.example.com MAX_BODY_BYTES=1000 RESPONDERS=1 TIME_SCALE=20
+		PUBLIC_URL=https://calls.example.com/ci MAX_BODY_BYTES=1000 RESPONDERS=1 TIME_SCALE=20
 }
 
 setup() {
@@ -141,7 +141,7 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 @test "an id that is no UUID is 400" {
 	local message='Invalid call id: expected GET /calls/{call_id} with a UUID' id
 	KEY=demo-key
-	for id in abc '' 123 019a0000-0000-7000-8000-00000000000 019a0000-0000-7000-8000-0000000000000 \
+	for id in abc 123 019a0000-0000-7000-8000-00000000000 019a0000-0000-7000-8000-0000000000000 \
 		019a0000-0000-7000-8000-00000000000g 019a0000000070008000000000000000 \
 		'%7b019a0000-0000-7000-8000-000000000000%7d'; do
 		api GET "/calls/$id"
@@ -329,6 +329,19 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	match "$(header Access-Control-Max-Age)" '^[0-9]+$'
 }
 
+@test "a preflight allows whichever headers the page asks for, and repeats nothing that is no name" {
+	api OPTIONS /calls -H 'Origin: https://somewhere.example' -H 'Access-Control-Request-Method: POST' \
+		-H 'Access-Control-Request-Headers: authorization,traceparent,x-request-id ,	b3'
+	expect 204
+	same "$(header Access-Control-Allow-Headers)" 'Authorization, Content-Type, traceparent, x-request-id, b3'
+	api OPTIONS /calls -H 'Access-Control-Request-Headers: ,, x"y, z<b>, a:b, ok'
+	expect 204
+	same "$(header Access-Control-Allow-Headers)" 'Authorization, Content-Type, ok'
+	api OPTIONS /calls -H "Access-Control-Request-Headers: $(printf 'x%.0s' {1..8000}), short"
+	expect 204
+	same "$(header Access-Control-Allow-Headers)" 'Authorization, Content-Type, short'
+}
+
 @test "CORS_ORIGIN as a list lets in those, one at a time, and nobody else" {
 	use mounted
 	api GET /mock/api/health -H 'Origin: https://b.example'
@@ -361,6 +374,20 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	expect 201
 	api POST /calls -H 'Content-Type: Application/JSON ;charset=UTF-8' -d '{"from": "+1", "to": "+2"}'
 	expect 201
+}
+
+@test "a body in any content coding is 415, and told what is understood" {
+	local coding
+	fresh_key
+	for coding in gzip br deflate zstd GZIP 'gzip, identity' 'identity, gzip' 'identity,br' 'identity;q=1' identit; do
+		post /calls '{"from": "+1", "to": "+2"}' -H "Content-Encoding: $coding"
+		expect_error 415 'Content-Encoding is not supported: send the JSON as it is'
+		same "$(header Accept-Encoding)" identity
+	done
+	for coding in Identity 'identity, identity'; do
+		post /calls '{"from": "+1", "to": "+2"}' -H "Content-Encoding: $coding"
+		expect 201
+	done
 }
 
 # Writes a good body of so many bytes.
@@ -470,6 +497,38 @@ send_large() {
 	expect 200
 }
 
+# --- the log ------------------------------------------------------------------------------------
+
+# The refusals that the responders logged; they stand in the web server's log where that starts them.
+refusals() { cat "$MCS_VAR"/log/{api,pool}.log 2>/dev/null | grep -a ' request\.refused ' || :; }
+
+# Asks for a path that does not exist. Other tests may have used up what is logged in this second.
+refusal_is_logged() {
+	api GET "/nope/$1?access_token=secret-4711"
+	expect 404 || return
+	refusals | grep -q "method=GET path=\"/nope/$1\" status=404 reason=\"Route GET /nope/$1 not found\""
+}
+
+@test "the log says why a request was refused, without its query" {
+	wait_until 30 refusal_is_logged "$RANDOM$RANDOM"
+	[[ $(refusals) != *secret-4711* ]]
+}
+
+@test "refusals fill the log at a bounded rate" {
+	skip_by_nature starts-processes
+	local name=$RANDOM$RANDOM begin=$SECONDS count
+	curl -q -sS --noproxy '*' -Z --parallel-max 20 -o /dev/null "$BASE/$name/[1-2000]"
+	count=$(refusals | grep -c "path=\"/$name/")
+	((count <= 4 * (50 + 10 * (SECONDS - begin + 1))))
+	((count < 2000))
+	wait_until 30 left_out_is_logged
+}
+
+left_out_is_logged() {
+	api GET "/nope/$RANDOM"
+	refusals | grep -q ' left_out=[1-9]'
+}
+
 # --- the order of the checks ----------------------------------------------------------------------
 
 @test "checks come in this order: path, key, method, type, size, body, limits" {
@@ -556,12 +615,16 @@ websocket_url_is() {
 	done
 }
 
-@test "PUBLIC_URL decides when it is set" {
+@test "PUBLIC_URL decides when it is set, in every URL that is made" {
 	use mounted
 	fresh_key
 	post /mock/api/calls '{"from": "+1", "to": "+2"}' -H 'Host: other.example'
 	expect 201
-	same "$(json .websocket_url)" "wss://calls.example.com/mock/api/ws?call_id=$(json .call_id)"
+	same "$(json .websocket_url)" "wss://calls.example.com/ci/mock/api/ws?call_id=$(json .call_id)"
+	same "$(header Location)" "/ci/mock/api/calls/$(json .call_id)"
+	api GET /mock/api/
+	same "$(json '[.endpoints[]] | sort | join(", ")')" \
+		"$(printf '%s, ' 'GET /ci/mock/api'{/calls/\{call_id\},/health,/metrics,/ready,'/ws?call_id={call_id}'})POST /ci/mock/api/calls"
 }
 
 # --- BASE_PATH ------------------------------------------------------------------------------------
@@ -572,7 +635,7 @@ websocket_url_is() {
 	post /mock/api/calls '{"from": "+1", "to": "+2"}'
 	expect 201
 	call_id=$(json .call_id)
-	same "$(header Location)" "/mock/api/calls/$call_id"
+	same "$(header Location)" "/ci/mock/api/calls/$call_id"
 	api GET "/mock/api/calls/$call_id"
 	expect 200
 	local path
@@ -594,15 +657,34 @@ websocket_url_is() {
 # --- odd paths ------------------------------------------------------------------------------------
 
 @test "a query, a slash at the end and escapes do not change what is asked for" {
+	local path
 	api GET '/health?x=1&y=%zz'
-	expect 200
-	api GET /health/
 	expect 200
 	api GET /%68ealth
 	expect 200
-	KEY=demo-key
-	api GET /metrics/
+	fresh_key
+	for path in /health/ /ready/ /metrics/ '/health/?x'; do
+		api GET "$path"
+		expect 200
+	done
+	post /calls/ '{"from": "+1", "to": "+2"}'
+	expect 201
+	call_id=$(json .call_id)
+	api GET "/calls/$call_id/"
 	expect 200
+	api GET /calls/
+	expect_error 405 'Method GET is not allowed here. Allowed: POST, OPTIONS'
+	match "$("$WSCAT" --count 1 "ws://127.0.0.1:$PORT/ws/?call_id=$call_id")" '"Connected to call updates"'
+}
+
+@test "an escaped slash is no slash" {
+	local path
+	fresh_key
+	create_call
+	for path in "/calls%2F$call_id" "/calls%2f$call_id" /health%2F '/calls%2F' "/%2Fcalls/$call_id"; do
+		api GET "$path"
+		expect_error 404 "Route GET $path not found"
+	done
 }
 
 @test "a path with empty or dot segments is nothing of ours" {

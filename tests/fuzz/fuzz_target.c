@@ -20,23 +20,28 @@ static void check_path(const char *path) {
   HOLDS(path[0] == '/' && strlen(path) < REQUEST_PATH_SIZE);
   HOLDS(!strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../"));
   size_t len = strlen(path);
+  HOLDS(len == 1 || path[len - 1] != '/');
   HOLDS(len < 2 || strcmp(path + len - 2, "/.") != 0);
   HOLDS(len < 3 || strcmp(path + len - 3, "/..") != 0);
   for (const char *p = path; *p; p++)
     HOLDS((unsigned char)*p >= 0x20 && *p != 0x7f);
 }
 
-/* The same path, each byte written as an escape, is the same path. */
+/* The same path, each byte but the slashes written as an escape, is the same path; a slash as an
+ * escape is none. */
 static void check_escaped(const char *path, const char *base) {
   cleanup_buf struct buf escaped = {0};
   char again[REQUEST_PATH_SIZE];
   buf_str(&escaped, base);
   for (const char *p = path; *p; p++)
-    buf_printf(&escaped, p == path ? "%%2f" : "%%%02x", (unsigned char)*p);
+    buf_printf(&escaped, *p == '/' ? "/" : "%%%02x", (unsigned char)*p);
   buf_str(&escaped, "?a=%zz&b=\x01");
   enum request_path state = request_parse_target(buf_text(&escaped), base, again);
   HOLDS(state == PATH_GOOD || strlen(base) + strlen(path) + 1 >= REQUEST_PATH_SIZE);
   HOLDS(state != PATH_GOOD || strcmp(path, again) == 0);
+  buf_clear(&escaped);
+  buf_printf(&escaped, "%s%s%%2f", base, path);
+  HOLDS(request_parse_target(buf_text(&escaped), base, again) != PATH_GOOD);
 }
 
 static void check_target(const char *target, const char *base) {
