@@ -20,13 +20,17 @@ static const struct command {
      .usage = "                                           create or update the database's tables",
      .run = command_migrate},
     {.name = "failed",
-     .usage = "[--retry]                                  list the uploads that were given up, or "
-              "retry them",
+     .usage =
+         "[--retry]                                  list the uploads that failed permanently, "
+         "or retry them",
      .run = command_failed},
     {.name = "follow",
      .usage =
          "                                           print the transitions of calls as they happen",
      .run = command_follow},
+    {.name = "watch",
+     .usage = "CALL_ID|URL                                print the events of a call until it ends",
+     .run = command_watch},
     {.name = "listen",
      .usage =
          "ADDRESS COMMAND...                         become COMMAND, with a socket that listens "

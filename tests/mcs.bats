@@ -230,6 +230,53 @@ is_followed() {
 	[[ $(live PUBSUB NUMSUB 'mcs:{0}:events' 'mcs:{f}:events' | paste -sd ' ') == *'0}:events 2 '*'f}:events 2' ]]
 } 2>/dev/null
 
+# What watch must have printed of the call in use: its states, its recording, and that it is over.
+check_watched() {
+	local at="$iso_time  "
+	match "$(<"$1")" "^${at}QUEUED
+${at}RINGING
+${at}(UN)?ANSWERED
+${at}COMPLETED  outcome (un)?answered
+${at}COMPLETED  recording https://[^ ]*$call_id[^ ]*
+closed: call finished\$"
+}
+
+@test "watch prints each event of a call once, whatever is cut meanwhile, and ends with it" {
+	local watched=$BATS_TEST_TMPDIR/watched said=$BATS_TEST_TMPDIR/said watcher
+	hold_part worker
+	create_call
+	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" watch "$call_id" >"$watched" 2>"$said" 3>&- &
+	watcher=$!
+	wait_until 30 grep -q 'QUEUED$' "$watched"
+	kill -KILL "$(part_pid wsd)"
+	wait_until 30 grep -q 'trying again$' "$said"
+	release_part worker
+	wait "$watcher"
+	check_watched "$watched"
+	same "$(wc -l <"$said")" 1
+	# Also afterwards, by the URL that the creation gave, and by wsd's own socket.
+	mcs watch "ws://localhost:$PORT/ws?call_id=$call_id" >"$watched"
+	check_watched "$watched"
+	(exec_in_copy "$MCS_VAR/bin/mcs-admin" watch "$call_id") >"$watched"
+	check_watched "$watched"
+}
+
+@test "watch with another instance's id says which one was asked; other mistakes are a line too" {
+	run mcs watch 01a20472-6b23-7506-9539-7fbe3034fe5d
+	same "$status" 1
+	match "$output" "^mcs: there is no call 01a20472-6b23-7506-9539-7fbe3034fe5d at [^ ]*:$PORT
+mcs: the instance that was asked is http://localhost:$PORT \\(MCS_VAR=$MCS_VAR\\)"
+	run mcs watch nonsense
+	same "$status" 1
+	same "$output" "mcs: 'nonsense' is neither a call's id nor its websocket_url"
+	run mcs watch "wss://localhost/ws?call_id=01a20472-6b23-7506-9539-7fbe3034fe5d"
+	same "$status" 2
+	match "$output" '^mcs: wss:// is not supported'
+	run mcs watch "ws://127.0.0.1:1/ws?call_id=01a20472-6b23-7506-9539-7fbe3034fe5d"
+	same "$status" 1
+	same "$output" 'mcs: cannot watch the call at 127.0.0.1:1: Connection refused'
+}
+
 @test "psql opens the database with the arguments given" {
 	same "$(mcs psql -qAtc 'SELECT current_user, current_database()')" 'mcs|mock_communications'
 	same "$(mcs psql -qAt <<<'SELECT 6 * 7')" 42

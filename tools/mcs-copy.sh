@@ -111,8 +111,13 @@ cmd_follow() {
 }
 
 cmd_watch() {
-	(($# == 1)) || die 'usage: ./mcs watch CALL_ID'
-	[[ -x $here/build/$mode/tests/wscat ]] || build_programs "$mode" tools
+	(($# == 1)) || die 'usage: ./mcs watch CALL_ID|URL'
 	load_running_config || load_config
-	exec "$here/build/$mode/tests/wscat" "ws${probe_url#http}/ws?call_id=$1"
+	local asked=$1 status
+	[[ $asked =~ ^([0-9a-fA-F-]{36}$|wss?://) ]] || die "'$asked' is neither a call's id nor its websocket_url"
+	[[ $asked == ws*://* ]] || asked="ws${probe_url#http}/ws?call_id=$1"
+	"$programs/mcs-admin" watch "$asked"
+	status=$?
+	((status != 3)) || die "the instance that was asked is $url (MCS_VAR=$MCS_VAR); MCS_VAR or the call's websocket_url names another"
+	return "$status"
 }

@@ -242,7 +242,9 @@ call_lives() {
 	local news
 	news=$(on_its_network "$wscat" --timeout 40 "$(jq -r .websocket_url <<<"$body")")
 	echo "$news"
-	[[ $news == *'"recording_url":"https://'*'! close 1000 '* ]] && knows_call
+	[[ $news == *'"recording_url":"https://'*'! close 1000 '* ]] && knows_call || return
+	news=$(inside env MCS_ENV_FILE=/etc/mcs/mcs.env mcs-admin watch "$call_id")
+	[[ $news == *'closed: call finished' ]]
 }
 
 knows_call() {
