@@ -91,6 +91,8 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   queue(redis, "admit", ARRAY_LEN(keys), &a);
 
   cleanup_reply redisReply *reply = redis_next(redis);
+  if (reply && reply->type == REDIS_REPLY_ERROR)
+    return LIVE_REFUSED;
   if (!reply || reply->type != REDIS_REPLY_ARRAY)
     return LIVE_UNKNOWN;
   switch (element(reply, 0)) {
@@ -140,6 +142,17 @@ void live_disown(struct redis *redis, int64_t epoch) {
   }
   if (live_drain(redis, KEYS_SHARDS))
     log_warn("picture.disowned", "epoch=%" PRId64 " msg=\"the record has begun another\"", epoch);
+}
+
+bool live_probe(struct redis *redis) {
+  char key[KEYS_SIZE];
+  keys_probe(0, key);
+  struct args a = {0};
+  add_text(&a, key);
+  add_text(&a, key);
+  queue(redis, "probe", 1, &a);
+  cleanup_reply redisReply *reply = redis_next(redis);
+  return redis_int(reply, 0) == 1;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

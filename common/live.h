@@ -26,6 +26,7 @@ enum live_verdict {
   LIVE_TOO_MANY_CONCURRENT,
   LIVE_TOO_MANY_A_SECOND,
   LIVE_NOT_WHOLE, /* the picture is being rebuilt: nothing may be admitted */
+  LIVE_REFUSED,   /* certainly not admitted: redis_refusal() says why */
   LIVE_UNKNOWN,   /* Redis did not answer: it may have been admitted */
 };
 
@@ -44,6 +45,10 @@ must_check bool live_release(struct redis *redis, const struct call *call,
                              const struct live_admission *admission);
 /* The record says that this epoch is over: the picture that still claims it is given up. */
 void live_disown(struct redis *redis, int64_t epoch);
+
+/* Does what an admission and a transition need, and leaves nothing. False when Redis refused it
+ * (see redis_refusal()) or did not answer. */
+must_check bool live_probe(struct redis *redis);
 
 enum live_find {
   LIVE_FOUND,

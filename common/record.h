@@ -26,6 +26,10 @@ enum record_insert {
 enum record_insert record_insert(struct pg *pg, const struct call *call, int64_t epoch, int stripe,
                                  int64_t deadline_ms);
 
+/* Finds out whether record_insert() would be refused, and stores nothing: RECORD_OUTDATED when not.
+ */
+must_check enum record_insert record_probe(struct pg *pg, int stripe, int64_t deadline_ms);
+
 /* Reads the call in a result's row (the columns of sql/queries/calls_find.sql, in its order).
  * call->metadata points into the result. False for a row that this version cannot read, but for
  * its id. */

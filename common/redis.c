@@ -13,13 +13,23 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SCRIPTS_MAX = 32, ARGS_MAX = 32, QUIET_MS = 5000 };
+enum { SCRIPTS_MAX = 32, ARGS_MAX = 32, QUIET_MS = 5000, SCRIPT_TRIES = 3 };
+
+/* A queued command whose reply has not been given out yet. */
+struct command {
+  char *script; /* the bytes of an EVALSHA, should it have to be repeated; else NULL */
+  size_t script_len;
+  redisReply *reply; /* NULL until it was read */
+};
 
 struct redis {
   const struct config *config;
   redisContext *context; /* NULL while not connected */
   char run_id[48];
   char sha[SCRIPTS_MAX][41]; /* in the order of embedded_lua */
+  struct command *commands;  /* those in the pipeline, in order; from `next` on they lack a reply */
+  size_t count, next, room;
+  const struct refusal *refusal; /* the last error reply since the last connect, if that failed */
   bool timed_out;
   int sentinel;           /* the one to ask first */
   int64_t written_ms;     /* when it was last seen to be writable, where there are Sentinels */
@@ -35,17 +45,28 @@ struct redis *redis_new(const struct config *config) {
   return redis;
 }
 
+static void drop_command(struct command *command) {
+  free(command->script);
+  if (command->reply)
+    freeReplyObject(command->reply);
+  *command = (struct command){0};
+}
+
 static void disconnect(struct redis *redis) {
   if (redis->context)
     redisFree(redis->context);
   redis->context = NULL;
   redis->run_id[0] = '\0';
+  for (size_t i = redis->next; i < redis->count; i++)
+    drop_command(&redis->commands[i]);
+  redis->count = redis->next = 0;
 }
 
 void redis_free(struct redis *redis) {
   if (!redis)
     return;
   disconnect(redis);
+  free(redis->commands);
   free(redis);
 }
 
@@ -57,11 +78,16 @@ bool redis_timed_out(const struct redis *redis) {
   return redis->timed_out;
 }
 
+const struct refusal *redis_refusal(const struct redis *redis) {
+  return redis->refusal;
+}
+
 static void fail(struct redis *redis, const char *what) {
   char quoted[200];
   const char *why = redis->context ? redis->context->errstr : "out of memory";
   redis->timed_out = redis->context && redis->context->err == REDIS_ERR_IO &&
                      (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT);
+  redis->refusal = NULL;
   if (clock_monotonic_ms() >= redis->quiet_until_ms) {
     log_warn("redis.failed", "op=%s msg=\"%s\"", what, log_quote(why, quoted, sizeof(quoted)));
     redis->quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
@@ -147,21 +173,7 @@ static bool learn_run_id(struct redis *redis) {
   return true;
 }
 
-static bool load_scripts(struct redis *redis) {
-  for (const struct embedded_text *s = embedded_lua; s->name; s++) {
-    const char *const argv[] = {"SCRIPT", "LOAD", s->text};
-    redis_queue(redis, 3, argv, NULL);
-  }
-  bool good = true;
-  for (int i = 0; embedded_lua[i].name && good; i++) {
-    assert(i < SCRIPTS_MAX);
-    cleanup_reply redisReply *reply = redis_next(redis);
-    good = reply && reply->type == REDIS_REPLY_STRING && reply->len == 40;
-    if (good)
-      memcpy(redis->sha[i], reply->str, 41);
-  }
-  return good;
-}
+static bool load_scripts(struct redis *redis);
 
 /* A master that was cut off, and perhaps replaced, must not be read from for long either. */
 static bool check_writable(struct redis *redis) {
@@ -189,6 +201,7 @@ bool redis_connect(struct redis *redis) {
 
 bool redis_connect_for_reading(struct redis *redis) {
   redis->timed_out = false;
+  redis->refusal = NULL;
   if (redis->context && check_writable(redis))
     return true;
   disconnect(redis);
@@ -196,6 +209,7 @@ bool redis_connect_for_reading(struct redis *redis) {
   if (open_connection(redis) && authenticate(redis) && check_role(redis) && check_writable(redis) &&
       learn_run_id(redis) && load_scripts(redis)) {
     redis->quiet_until_ms = 0;
+    redis->refusal = NULL;
     return true;
   }
   disconnect(redis);
@@ -203,9 +217,26 @@ bool redis_connect_for_reading(struct redis *redis) {
   return false;
 }
 
+/* --- the pipeline ----------------------------------------------------------------------------- */
+
+static struct command *add_command(struct redis *redis) {
+  if (redis->next == redis->count)
+    redis->count = redis->next = 0;
+  if (redis->count == redis->room) {
+    redis->room = redis->room ? redis->room * 2 : 32;
+    redis->commands = realloc(redis->commands, redis->room * sizeof(*redis->commands));
+    if (!redis->commands)
+      log_oom();
+  }
+  redis->commands[redis->count] = (struct command){0};
+  return &redis->commands[redis->count++];
+}
+
 void redis_queue(struct redis *redis, int argc, const char *const *argv, const size_t *lens) {
-  if (redis->context &&
-      redisAppendCommandArgv(redis->context, argc, (const char **)argv, lens) != 0)
+  if (!redis->context)
+    return;
+  add_command(redis);
+  if (redisAppendCommandArgv(redis->context, argc, (const char **)argv, lens) != 0)
     log_oom();
 }
 
@@ -216,12 +247,19 @@ static int script_index(const char *name) {
   assert(!"a script that lua/ does not have");
 }
 
+static void append_script(struct redis *redis, const struct command *command) {
+  if (redisAppendFormattedCommand(redis->context, command->script, command->script_len) != 0)
+    log_oom();
+}
+
 void redis_queue_script(struct redis *redis, const char *script, int keys, int argc,
                         const char *const *argv, const size_t *lens) {
   const char *all[ARGS_MAX + 3];
   size_t all_lens[ARGS_MAX + 3];
   char keys_text[12];
   assert(argc <= ARGS_MAX);
+  if (!redis->context)
+    return;
   snprintf(keys_text, sizeof(keys_text), "%d", keys);
   all[0] = "EVALSHA";
   all[1] = redis->sha[script_index(script)];
@@ -232,35 +270,110 @@ void redis_queue_script(struct redis *redis, const char *script, int keys, int a
     all[3 + i] = argv[i];
     all_lens[3 + i] = lens ? lens[i] : strlen(argv[i]);
   }
-  redis_queue(redis, argc + 3, all, all_lens);
+  struct command *command = add_command(redis);
+  int len = redisFormatCommandArgv(&command->script, argc + 3, all, all_lens);
+  if (len < 0)
+    log_oom();
+  command->script_len = (size_t)len;
+  append_script(redis, command);
+}
+
+static void note_refusal(struct redis *redis, const char *error) {
+  redis->refusal = refusal_by_redis(error);
+  if (clock_monotonic_ms() < redis->error_quiet_until_ms)
+    return;
+  char quoted[200];
+  log_warn("redis.error", "msg=\"%s\"", log_quote(error, quoted, sizeof(quoted)));
+  redis->error_quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
+}
+
+static bool receive(struct redis *redis, redisReply **reply) {
+  void *got = NULL;
+  errno = 0;
+  if (redisGetReply(redis->context, &got) != REDIS_OK) {
+    fail(redis, "reply");
+    return false;
+  }
+  *reply = got;
+  return true;
+}
+
+static bool is_forgotten(const struct command *command) {
+  return command->script && command->reply->type == REDIS_REPLY_ERROR &&
+         strncmp(command->reply->str, "NOSCRIPT", strlen("NOSCRIPT")) == 0;
+}
+
+/* Nothing may be outstanding. */
+static bool load_scripts(struct redis *redis) {
+  for (const struct embedded_text *s = embedded_lua; s->name; s++) {
+    const char *argv[] = {"SCRIPT", "LOAD", s->text};
+    if (redisAppendCommandArgv(redis->context, ARRAY_LEN(argv), argv, NULL) != 0)
+      log_oom();
+  }
+  bool good = true;
+  for (int i = 0; embedded_lua[i].name; i++) {
+    assert(i < SCRIPTS_MAX);
+    cleanup_reply redisReply *reply = NULL;
+    if (!receive(redis, &reply))
+      return false;
+    if (reply->type == REDIS_REPLY_ERROR)
+      note_refusal(redis, reply->str);
+    good = good && reply->type == REDIS_REPLY_STRING && reply->len == 40;
+    if (good)
+      memcpy(redis->sha[i], reply->str, 41);
+  }
+  return good;
+}
+
+/* Repeats the scripts of the pipeline that the server did not know any more. */
+static bool repeat_forgotten(struct redis *redis) {
+  for (size_t i = redis->next; i < redis->count; i++)
+    if (!redis->commands[i].reply && !receive(redis, &redis->commands[i].reply))
+      return false;
+  if (!load_scripts(redis))
+    return redis->context != NULL;
+  log_info("redis.scripts", "msg=\"Redis had forgotten our scripts; loaded them again\"");
+  for (size_t i = redis->next; i < redis->count; i++)
+    if (is_forgotten(&redis->commands[i]))
+      append_script(redis, &redis->commands[i]);
+  for (size_t i = redis->next; i < redis->count; i++) {
+    struct command *command = &redis->commands[i];
+    if (!is_forgotten(command))
+      continue;
+    freeReplyObject(command->reply);
+    command->reply = NULL;
+    if (!receive(redis, &command->reply))
+      return false;
+  }
+  return true;
+}
+
+/* The next reply in order. What comes to a subscriber has no command. */
+static redisReply *next_in_order(struct redis *redis) {
+  redisReply *reply = NULL;
+  if (redis->next == redis->count)
+    return receive(redis, &reply) ? reply : NULL;
+  struct command *command = &redis->commands[redis->next];
+  if (!command->reply && !receive(redis, &command->reply))
+    return NULL;
+  for (int tries = 1; is_forgotten(command) && tries < SCRIPT_TRIES; tries++)
+    if (!repeat_forgotten(redis))
+      return NULL;
+  reply = command->reply;
+  command->reply = NULL;
+  drop_command(command);
+  redis->next++;
+  return reply;
 }
 
 redisReply *redis_next(struct redis *redis) {
-  void *reply = NULL;
-  if (!redis->context)
-    return NULL;
-  errno = 0;
-  if (redisGetReply(redis->context, &reply) != REDIS_OK) {
-    fail(redis, "reply");
-    return NULL;
-  }
-  redisReply *r = reply;
-  if (r->type == REDIS_REPLY_ERROR) {
-    char quoted[200];
-    if (clock_monotonic_ms() >= redis->error_quiet_until_ms) {
-      log_warn("redis.error", "msg=\"%s\"", log_quote(r->str, quoted, sizeof(quoted)));
-      redis->error_quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
-    }
-    /* Scripts flushed, read-only replica, too few replicas, still loading: a fresh connection sorts
-     * it out. (Redis 6 wraps the error of a command in a script into an ERR.) */
-    if (strncmp(r->str, "ERR", 3) != 0 || strstr(r->str, "-READONLY") ||
-        strstr(r->str, "-NOREPLICAS")) {
-      freeReplyObject(r);
-      disconnect(redis);
-      return NULL;
-    }
-  }
-  return r;
+  redisReply *reply = redis->context ? next_in_order(redis) : NULL;
+  if (!reply || reply->type != REDIS_REPLY_ERROR)
+    return reply;
+  note_refusal(redis, reply->str);
+  if (redis->refusal->reconnect)
+    disconnect(redis);
+  return reply;
 }
 
 long long redis_int(const redisReply *reply, long long otherwise) {

@@ -2,6 +2,7 @@
 
 #include "common/cleanup.h"
 #include "common/config.h"
+#include "common/refusal.h"
 
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
@@ -9,7 +10,7 @@
 /*
  * A connection to Redis that makes itself again when it broke. It knows the run id of the server it
  * is connected to and has all of lua/ loaded there. Commands are queued and sent together; every
- * read and write has a time-out, after which the connection is closed, never reused.
+ * read and write has a time-out, after which the connection is closed, never reused. Needs Redis 7.
  */
 struct redis;
 
@@ -42,10 +43,14 @@ void redis_queue_script(struct redis *redis, const char *script, int keys, int a
 /*
  * Sends what is queued and returns the next reply in order, to be freed (cleanup_reply). NULL: the
  * connection broke or timed out, and is closed; whatever was queued may or may not have been done.
- * An error reply is logged and returned as such; but one that another connection might not get (a
- * replica's, one of a master that has lost its replicas) closes the connection, and is NULL.
+ * A script that the server has forgotten (SCRIPT FLUSH) is loaded and run again, behind whatever
+ * else is queued. An error reply is logged and returned: a definite refusal. One that another
+ * connection might not get (a replica's) closes the connection: replies behind it are NULL.
  */
 must_check redisReply *redis_next(struct redis *redis);
+/* Why the server refused what was asked, or the connection; NULL when it has refused nothing since
+ * the last redis_connect() began. */
+const struct refusal *redis_refusal(const struct redis *redis);
 /* True when the last failure was a time-out (so the server hangs, rather than being gone). */
 bool redis_timed_out(const struct redis *redis);
 

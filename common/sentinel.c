@@ -29,7 +29,7 @@ void sentinel_question(const struct config *config, const char *words[SENTINEL_W
   words[2] = config->redis_master_name;
 }
 
-const char *const sentinel_write[SENTINEL_WRITE_WORDS] = {"SET", "mcs:writable", "1", "PX", "1000"};
+const char *const sentinel_write[SENTINEL_WRITE_WORDS] = {"DEL", "mcs:writable"};
 
 static bool is_string(const redisReply *reply) {
   return reply->type == REDIS_REPLY_STRING;

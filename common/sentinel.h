@@ -33,7 +33,7 @@ must_check bool sentinel_is_master(const redisReply *role);
 /*
  * What each connection writes every SENTINEL_WRITE_MS, words of a command: a master that has been
  * cut off from its replicas (min-replicas-to-write), and perhaps replaced, refuses it. Who only
- * reads would otherwise never notice.
+ * reads would otherwise never notice. It needs no memory, so a master that is full takes it.
  */
-enum { SENTINEL_WRITE_WORDS = 5, SENTINEL_WRITE_MS = 1000 };
+enum { SENTINEL_WRITE_WORDS = 2, SENTINEL_WRITE_MS = 1000 };
 extern const char *const sentinel_write[SENTINEL_WRITE_WORDS];

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-enum { PROBE_EVERY_MS = 1000 };
+enum { PROBE_EVERY_MS = 1000, WRITE_HOLDS_MS = 1000 };
 
 static const char *const names[BACKEND__MAX] = {
     [BACKEND_POSTGRES] = "postgres",
@@ -20,6 +20,7 @@ static const char *const names[BACKEND__MAX] = {
 struct breaker {
   int64_t started_ms;
   _Atomic int64_t probe_at_ms[BACKEND__MAX]; /* 0 while closed */
+  _Atomic int64_t written_ms[BACKEND__MAX];  /* when a write was last seen to be taken, or 0 */
 };
 
 struct breaker *breaker_new(void) {
@@ -52,6 +53,16 @@ bool breaker_take_probe(struct breaker *b, enum backend which) {
 void breaker_close(struct breaker *b, enum backend which) {
   if (atomic_exchange(&b->probe_at_ms[which], 0) != 0)
     log_warn("breaker.close", "backend=%s msg=\"it answers again\"", names[which]);
+}
+
+bool breaker_takes_writes(const struct breaker *b, enum backend which) {
+  int64_t at = atomic_load_explicit(&b->written_ms[which], memory_order_relaxed);
+  return at != 0 && clock_monotonic_ms() - at < WRITE_HOLDS_MS;
+}
+
+void breaker_note_write(struct breaker *b, enum backend which, bool taken) {
+  atomic_store_explicit(&b->written_ms[which], taken ? clock_monotonic_ms() : 0,
+                        memory_order_relaxed);
 }
 
 double breaker_uptime(const struct breaker *b) {

@@ -22,5 +22,11 @@ bool breaker_take_probe(struct breaker *b, enum backend which);
 /* A probe succeeded. */
 void breaker_close(struct breaker *b, enum backend which);
 
+/* Whether the backend was seen, within the last second, to take what the creation of a call writes.
+ */
+bool breaker_takes_writes(const struct breaker *b, enum backend which);
+/* It was seen to take it just now, or to refuse it. */
+void breaker_note_write(struct breaker *b, enum backend which, bool taken);
+
 /* The pool's age in seconds, since breaker_new(). */
 double breaker_uptime(const struct breaker *b);

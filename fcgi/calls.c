@@ -141,6 +141,16 @@ static void reply_limited(struct reply *reply, const char *what, long limit, int
   reply_header_int(reply, "Retry-After", seconds > 0 ? seconds : 1);
 }
 
+static void reply_not_created(const struct exchange *x) {
+  const char *refusal = store_refusal(x->responder->store);
+  cleanup_buf struct buf message = {0};
+  if (*refusal)
+    buf_printf(&message, "The call was not created: %s refuses it", refusal);
+  else
+    buf_str(&message, "The call was not created: a database does not answer");
+  reply_unavailable(x->reply, 1, buf_text(&message));
+}
+
 static void reply_to_create(const struct exchange *x, const struct call *call,
                             enum store_create outcome, int64_t retry_ms) {
   const struct config *config = x->responder->config;
@@ -158,7 +168,7 @@ static void reply_to_create(const struct exchange *x, const struct call *call,
     reply_unavailable(x->reply, 2, "The state of live calls is being rebuilt. Try again shortly");
     return;
   case STORE_UNAVAILABLE:
-    reply_unavailable(x->reply, 1, "The call was not created: a database does not answer");
+    reply_not_created(x);
     return;
   case STORE_UNKNOWN:
     log_warn("call.unknown", "id=%s msg=\"whether it was created is not known\"", call->id);

@@ -43,21 +43,15 @@ void service_health(const struct exchange *x) {
 }
 
 void service_ready(const struct exchange *x) {
-  struct store_health health = store_health(x->responder->store);
-  if (health.postgres && health.redis && health.whole) {
+  cleanup_buf struct buf missing = {0};
+  store_missing(x->responder->store, &missing);
+  if (!missing.len) {
     buf_str(&x->reply->body, "{\"status\":\"ready\",");
     add_timestamp(&x->reply->body);
     buf_chr(&x->reply->body, '}');
     return;
   }
-  cleanup_buf struct buf missing = {0};
-  if (!health.postgres)
-    buf_str(&missing, ", PostgreSQL");
-  if (!health.redis)
-    buf_str(&missing, ", Redis");
-  else if (!health.whole)
-    buf_str(&missing, ", the picture of live calls in Redis (being rebuilt)");
   cleanup_buf struct buf message = {0};
-  buf_printf(&message, "Not ready; missing: %s", buf_text(&missing) + 2);
+  buf_printf(&message, "Not ready; missing: %s", buf_text(&missing));
   reply_unavailable(x->reply, 1, buf_text(&message));
 }

@@ -18,6 +18,7 @@ struct store {
   struct pg *pg;
   struct redis *redis;
   int stripe;
+  struct buf refusal; /* see store_refusal() */
 };
 
 struct store *store_new(const struct config *config, struct breaker *breaker, int stripe,
@@ -36,7 +37,35 @@ struct store *store_new(const struct config *config, struct breaker *breaker, in
 void store_free(struct store *store) {
   pg_free(store->pg);
   redis_free(store->redis);
+  buf_done(&store->refusal);
   free(store);
+}
+
+/* --- refusals --------------------------------------------------------------------------------- */
+
+static void add_refusal(struct buf *out, const char *name, const char *code,
+                        const struct refusal *refusal) {
+  buf_printf(out, "%s (%s%s%s)", name, code, *code ? ": " : "", refusal->meaning);
+}
+
+static void add_redis(const struct store *store, struct buf *out) {
+  const struct refusal *refusal = redis_refusal(store->redis);
+  if (refusal && !breaker_is_open(store->breaker, BACKEND_REDIS))
+    add_refusal(out, "Redis", refusal->code, refusal);
+  else
+    buf_str(out, "Redis");
+}
+
+static void add_postgres(const struct store *store, struct buf *out) {
+  const char *code = pg_sqlstate(store->pg);
+  if (*code)
+    add_refusal(out, "PostgreSQL", code, refusal_by_postgres(code));
+  else
+    buf_str(out, "PostgreSQL");
+}
+
+const char *store_refusal(const struct store *store) {
+  return buf_text(&store->refusal);
 }
 
 /* --- trust ------------------------------------------------------------------------------------ */
@@ -74,17 +103,20 @@ bool store_needs_tending(const struct store *store) {
          breaker_is_open(store->breaker, BACKEND_REDIS);
 }
 
-static bool ping_postgres(struct store *store) {
+/* `*utf8`: whether the database can hold all text. */
+static bool ping_postgres(struct store *store, bool *utf8) {
   cleanup_pgresult PGresult *r = NULL;
-  if (pg_exec(store->pg, "ping", 0, NULL, clock_monotonic_ms() + PROBE_MS, &r) == PG_DONE)
+  if (pg_exec(store->pg, "ping", 0, NULL, clock_monotonic_ms() + PROBE_MS, &r) == PG_DONE) {
+    *utf8 = pg_bool(r, 0, 1);
     return true;
+  }
   blame_postgres(store);
   return false;
 }
 
 void store_tend(struct store *store) {
-  bool down;
-  if (breaker_take_probe(store->breaker, BACKEND_POSTGRES) && ping_postgres(store))
+  bool down, utf8;
+  if (breaker_take_probe(store->breaker, BACKEND_POSTGRES) && ping_postgres(store, &utf8))
     breaker_close(store->breaker, BACKEND_POSTGRES);
   if (breaker_take_probe(store->breaker, BACKEND_REDIS) && redis_connect(store->redis) &&
       (live_is_whole(store->redis, &down) || !down))
@@ -93,12 +125,20 @@ void store_tend(struct store *store) {
 
 /* --- operations ------------------------------------------------------------------------------- */
 
+static enum store_create refused_by_redis(struct store *store) {
+  breaker_note_write(store->breaker, BACKEND_REDIS, false);
+  if (redis_refusal(store->redis))
+    add_redis(store, &store->refusal);
+  return STORE_UNAVAILABLE;
+}
+
 static enum store_create admit(struct store *store, struct call *call,
                                struct live_admission *admission) {
   const struct live_limits limits = {.max_concurrent = store->config->max_concurrent,
                                      .max_cps = store->config->max_cps};
   switch (live_admit(store->redis, call, &limits, admission)) {
   case LIVE_ADMITTED:
+    breaker_note_write(store->breaker, BACKEND_REDIS, true);
     return STORE_CREATED;
   case LIVE_TOO_MANY_CONCURRENT:
     return STORE_TOO_MANY_CONCURRENT;
@@ -106,6 +146,8 @@ static enum store_create admit(struct store *store, struct call *call,
     return STORE_TOO_MANY_A_SECOND;
   case LIVE_NOT_WHOLE:
     return STORE_REBUILDING;
+  case LIVE_REFUSED:
+    return refused_by_redis(store);
   case LIVE_UNKNOWN:
     break;
   }
@@ -113,32 +155,44 @@ static enum store_create admit(struct store *store, struct call *call,
   return STORE_UNKNOWN;
 }
 
+static enum store_create insert(struct store *store, const struct call *call,
+                                const struct live_admission *admission) {
+  int64_t deadline_ms = clock_monotonic_ms() + RECORD_INSERT_MS;
+  switch (record_insert(store->pg, call, admission->epoch, store->stripe, deadline_ms)) {
+  case RECORD_STORED:
+    breaker_note_write(store->breaker, BACKEND_POSTGRES, true);
+    return STORE_CREATED;
+  case RECORD_OUTDATED:
+    live_disown(store->redis, admission->epoch);
+    return live_release(store->redis, call, admission) ? STORE_REBUILDING : STORE_UNKNOWN;
+  case RECORD_REFUSED:
+  case RECORD_INVALID:
+    breaker_note_write(store->breaker, BACKEND_POSTGRES, false);
+    blame_postgres(store);
+    if (*pg_sqlstate(store->pg))
+      add_postgres(store, &store->refusal);
+    return live_release(store->redis, call, admission) ? STORE_UNAVAILABLE : STORE_UNKNOWN;
+  case RECORD_UNKNOWN:
+    break;
+  }
+  blame_postgres(store);
+  return STORE_UNKNOWN;
+}
+
 enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms) {
+  buf_clear(&store->refusal);
   /* Ask for the record first: without it an admission would only have to be taken back. */
-  if (!postgres_usable(store) || !redis_usable(store, redis_connect))
+  if (!postgres_usable(store))
     return STORE_UNAVAILABLE;
+  if (!redis_usable(store, redis_connect))
+    return refused_by_redis(store);
   struct live_admission admission = {0};
   enum store_create admitted = admit(store, call, &admission);
   *retry_ms = admission.retry_ms;
   if (admitted != STORE_CREATED)
     return admitted;
   FAULT_POINT("responder.admitted");
-  int64_t deadline_ms = clock_monotonic_ms() + RECORD_INSERT_MS;
-  switch (record_insert(store->pg, call, admission.epoch, store->stripe, deadline_ms)) {
-  case RECORD_STORED:
-    return STORE_CREATED;
-  case RECORD_OUTDATED:
-    live_disown(store->redis, admission.epoch);
-    return live_release(store->redis, call, &admission) ? STORE_REBUILDING : STORE_UNKNOWN;
-  case RECORD_REFUSED:
-  case RECORD_INVALID:
-    blame_postgres(store);
-    return live_release(store->redis, call, &admission) ? STORE_UNAVAILABLE : STORE_UNKNOWN;
-  case RECORD_UNKNOWN:
-    break;
-  }
-  blame_postgres(store);
-  return STORE_UNKNOWN;
+  return insert(store, call, &admission);
 }
 
 /*
@@ -196,12 +250,53 @@ bool store_metrics(struct store *store, const struct keyring *ring, struct recor
   return false;
 }
 
-struct store_health store_health(struct store *store) {
-  struct store_health health = {0};
-  bool down = true;
-  health.postgres = postgres_usable(store) && ping_postgres(store);
-  if (redis_usable(store, redis_connect))
-    health.whole = live_is_whole(store->redis, &down);
-  health.redis = !down;
-  return health;
+/* --- readiness -------------------------------------------------------------------------------- */
+
+static bool postgres_takes_writes(struct store *store) {
+  if (breaker_takes_writes(store->breaker, BACKEND_POSTGRES))
+    return true;
+  enum record_insert probed =
+      record_probe(store->pg, store->stripe, clock_monotonic_ms() + PROBE_MS);
+  if (probed != RECORD_OUTDATED)
+    blame_postgres(store);
+  breaker_note_write(store->breaker, BACKEND_POSTGRES, probed == RECORD_OUTDATED);
+  return probed == RECORD_OUTDATED;
+}
+
+static bool redis_takes_writes(struct store *store) {
+  if (breaker_takes_writes(store->breaker, BACKEND_REDIS))
+    return true;
+  bool taken = live_probe(store->redis);
+  if (!taken)
+    blame_redis(store);
+  breaker_note_write(store->breaker, BACKEND_REDIS, taken);
+  return taken;
+}
+
+static void add_missing_postgres(struct store *store, struct buf *names) {
+  bool utf8 = true;
+  if (!postgres_usable(store))
+    buf_str(names, "PostgreSQL");
+  else if (!ping_postgres(store, &utf8) || !postgres_takes_writes(store))
+    add_postgres(store, names);
+  else if (!utf8)
+    buf_str(names, "PostgreSQL (its encoding is not UTF8)");
+}
+
+static void add_missing_redis(struct store *store, struct buf *names) {
+  bool down = true, whole = false;
+  bool writes = redis_usable(store, redis_connect) && redis_takes_writes(store);
+  if (writes)
+    whole = live_is_whole(store->redis, &down);
+  if (!whole && names->len)
+    buf_str(names, ", ");
+  if (!writes || down)
+    add_redis(store, names);
+  else if (!whole)
+    buf_str(names, "the picture of live calls in Redis (being rebuilt)");
+}
+
+void store_missing(struct store *store, struct buf *names) {
+  add_missing_postgres(store, names);
+  add_missing_redis(store, names);
 }

@@ -30,6 +30,10 @@ enum store_create {
 /* Admits and stores a call (times are filled in). `*retry_ms`: see struct live_admission. */
 enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms);
 
+/* Which database refused the last store_create(), and why, as "NAME (CODE: meaning)"; "" when none
+ * did. */
+const char *store_refusal(const struct store *store);
+
 enum store_find { STORE_FOUND, STORE_ABSENT, STORE_DOWN };
 
 /* Finds a call, in Redis if it is live there, else in PostgreSQL. It points into `*held`. */
@@ -46,10 +50,9 @@ void store_held_done(struct store_held *held);
 bool store_metrics(struct store *store, const struct keyring *ring, struct record_metrics *metrics,
                    long long *current_cps);
 
-struct store_health {
-  bool postgres, redis, whole; /* whole: Redis holds all that is live */
-};
-struct store_health store_health(struct store *store);
+/* Adds the names of what the creation of a call needs and does not have now, separated by ", ";
+ * nothing when a call can be created. Writes are tried once a second at most. */
+void store_missing(struct store *store, struct buf *names);
 
 /* Between requests: connects what is not connected, and probes what hangs when it is this process's
  * turn. */

@@ -1,5 +1,8 @@
+#!lua
 -- include: clock.lua
 -- Admits a call, or refuses it, in one step: both limits, the slot, the live record, the first job.
+-- Should it fail half-way (a command that the user may not run), there is no call, for its record is
+-- written last; and its job, written first, leads to lua/drop.lua, which frees the slot.
 --   KEYS  1 whole  2 clock  3 call  4 slots of the API key  5 window of the API key  6 due
 --   ARGV  1 run id  2 call id  3 most concurrent  4 most in a second  5 job  6 µs until the job
 --         7 µs until the call's expected end  8 the packed line behind its times, newline, metadata
@@ -30,9 +33,9 @@ if admitted then
 end
 
 local id, ms = ARGV[2], string.format('%.0f', math.floor(wall / 1000))
+redis.call('ZADD', KEYS[6], string.format('%.0f', now + ARGV[6]), ARGV[5])
+redis.call('ZADD', KEYS[4], string.format('%.0f', now + ARGV[7]), id)
 redis.call('ZADD', KEYS[5], string.format('%.0f', now), id)
 redis.call('PEXPIRE', KEYS[5], 86400000) -- by the wall clock, which may jump: not a tight one
-redis.call('ZADD', KEYS[4], string.format('%.0f', now + ARGV[7]), id)
 redis.call('SET', KEYS[3], id .. ' 1 ' .. ms .. ' ' .. ms .. ' ' .. ARGV[8])
-redis.call('ZADD', KEYS[6], string.format('%.0f', now + ARGV[6]), ARGV[5])
 return {1, epoch, tonumber(ms), now + ARGV[6]}

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: clock.lua
 -- How many calls were admitted in the last second, over the windows of some API keys of one shard.
 --   KEYS  1 clock  2… windows

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: clock.lua
 -- Claims jobs that are due: they are leased, that is put off, to whoever asks.
 --   KEYS  1 whole  2 clock  3 due

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Forgets a job and what its call holds, when the record has no such call and never will.
 --   KEYS  1 call  2 slots of the API key, or the call's key again when that is not known  3 due
 --   ARGV  1 call id  2 job

@@ -1,3 +1,4 @@
+#!lua
 -- Marks a shard's picture as whole, if the rebuild that made it was not overtaken by another loss.
 --   KEYS  1 whole  2 rebuild token
 --   ARGV  1 run id  2 epoch  3 token

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes an admission back whose call certainly was not stored: by its owner's id, all of it. But not
 -- when its first job has been claimed since: whoever did so may be storing the call this moment.
 --   KEYS  1 call  2 slots of the API key  3 window of the API key  4 due

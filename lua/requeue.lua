@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Replaces a job by another (or by itself) that is due later; nothing when the job is gone. Where the
 -- other one waits already it keeps its time.
 --   KEYS  1 due

@@ -1,3 +1,4 @@
+#!lua
 -- include: clock.lua
 -- Puts an open call of the record into the picture: its live record, its job, its slot. A job or a
 -- slot that is there already stays as it is.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: clock.lua
 -- Brings Redis to where the record stands, after a job was done; the job is off the queue.
 -- What is already newer here stays. Safe to repeat.

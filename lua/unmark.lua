@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- The record says that an epoch is over: takes back the marker that still names it, so that the
 -- picture is rebuilt.
 --   KEYS  1 whole

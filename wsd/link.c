@@ -8,6 +8,7 @@
 
 #include <hiredis/adapters/libev.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double backoff_min_s = 0.1, backoff_max_s = 1, sentinel_patience_s = 0.5;
 
@@ -20,7 +21,7 @@ struct link {
   bool asking;              /* it is a Sentinel's */
   int sentinel;             /* the one to ask */
   bool ready;
-  bool quiet; /* the failure was logged already, and nothing worked since */
+  char said[200]; /* why it was lost, as last logged; "" when it has worked since */
   double backoff_s;
   ev_timer timer; /* the next try, or the end of patience with this one */
 };
@@ -47,10 +48,11 @@ static void lost(struct link *link, const char *reason) {
   if (!link->ready)
     link->sentinel++; /* another one may know better */
   link->ready = false;
-  if (!link->quiet)
-    log_warn("redis.lost", "link=%s msg=\"%s\"", link->name,
-             log_quote(reason, quoted, sizeof(quoted)));
-  link->quiet = true;
+  log_quote(reason, quoted, sizeof(quoted));
+  if (strcmp(quoted, link->said) != 0) {
+    log_warn("redis.lost", "link=%s msg=\"%s\"", link->name, quoted);
+    memcpy(link->said, quoted, sizeof(quoted));
+  }
   arm(link, link->backoff_s);
   link->backoff_s = link->backoff_s * 2 < backoff_max_s ? link->backoff_s * 2 : backoff_max_s;
   link->owner.on_lost(link->owner.arg);
@@ -165,7 +167,7 @@ void link_ready(struct link *link) {
   if (!link->redis || link->ready)
     return;
   link->ready = true;
-  link->quiet = false;
+  link->said[0] = '\0';
   link->backoff_s = backoff_min_s;
   ev_timer_stop(link->loop, &link->timer);
   log_info("redis.ready", "link=%s", link->name);

@@ -22,6 +22,8 @@ case_table=(
 	'redis-killed|main|7||Redis killed, restarted empty'
 	'redis-restored-from-a-snapshot|main|8||Redis killed, back with what it held 2 s earlier'
 	'redis-stopped|main|14|late=14000|Redis stopped for 10 s'
+	'redis-full|main|10||Redis full for 6 s'
+	'redis-scripts-flushed|main|6||Redis: SCRIPT FLUSH, twenty times'
 	'redis-connections-cut|main|5|late=9000|Redis: all connections cut, three times'
 	'postgres-shut-down|main|8||PostgreSQL: immediate shutdown'
 	'postgres-stopped|main|15|late=14000|PostgreSQL stopped for 10 s'
@@ -188,6 +190,20 @@ fault_redis-stopped() {
 	signal_part STOP redis
 	sleep 10
 	signal_part CONT redis
+}
+
+fault_redis-full() {
+	live CONFIG SET maxmemory 1
+	sleep 6
+	live CONFIG SET maxmemory 0
+}
+
+fault_redis-scripts-flushed() {
+	local i
+	for ((i = 0; i < 20; i++)); do
+		live SCRIPT FLUSH || return
+		sleep 0.1
+	done
 }
 
 fault_redis-connections-cut() {

@@ -105,8 +105,13 @@ bool store_metrics(struct store *store, const struct keyring *ring, struct recor
   return store->answer & 1;
 }
 
-struct store_health store_health(struct store *store) {
-  return (struct store_health){store->answer & 1, store->answer & 2, store->answer & 4};
+void store_missing(struct store *store, struct buf *names) {
+  if (store->answer & 1)
+    buf_str(names, "Redis (OOM: its memory is full)");
+}
+
+const char *store_refusal(const struct store *store) {
+  return store->answer & 8 ? "Redis (OOM: its memory is full)" : "";
 }
 
 /* --- what is promised of a reply -------------------------------------------------------------- */
