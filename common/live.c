@@ -172,7 +172,7 @@ enum live_find live_find(struct redis *redis, const char *id, struct call *call,
       !keys_marker_is(marker->str, (size_t)marker->len, redis_run_id(redis)))
     return LIVE_LOST;
   if (value->type != REDIS_REPLY_STRING || !call_unpack(value->str, (size_t)value->len, call) ||
-      !call->metadata)
+      !call->metadata_len)
     return LIVE_ABSENT;
   return LIVE_FOUND;
 }
@@ -398,7 +398,6 @@ bool live_restore_queue(struct redis *redis, const struct call *call) {
   add_text(&a, call->id);
   add_number(&a, call->seq);
   add_text_len(&a, packed.data, packed.len);
-  add_text_len(&a, call->metadata ? call->metadata : "{}", call->metadata ? call->metadata_len : 2);
   add_text(&a, job.text);
   add_number(&a, began_ms);
   add_number(&a, length_ms);
@@ -456,7 +455,7 @@ bool live_rebuild_begin(struct redis *redis, const char *token) {
   char key[KEYS_SIZE];
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
     keys_rebuild(shard, key);
-    const char *const set[] = {"SET", key, token, "EX", "120"};
+    const char *const set[] = {"SET", key, token};
     redis_queue(redis, ARRAY_LEN(set), set, NULL);
     keys_whole(shard, key); /* before anything else goes: nobody may count by half a picture */
     const char *const del[] = {"DEL", key};

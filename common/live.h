@@ -52,8 +52,8 @@ must_check bool live_probe(struct redis *redis);
 
 enum live_find {
   LIVE_FOUND,
-  LIVE_ABSENT,
-  LIVE_LOST, /* the picture is not whole: what is there may be old */
+  LIVE_ABSENT, /* or there without its metadata, since a rebuild */
+  LIVE_LOST,   /* the picture is not whole: what is there may be old */
   LIVE_DOWN,
 };
 /* Reads a live record into `call`, which then points into `*reply`, to be freed by the caller. */
@@ -96,8 +96,8 @@ void live_requeue_queue(struct redis *redis, const char *done, const struct job 
 /* Forgets a job whose call is not in the record, and the slot that its API key (NULL: none known)
  * may hold for it. */
 void live_drop_queue(struct redis *redis, const struct job *job, const char *api_key);
-/* Puts an open call (with its metadata) into the picture. False, and nothing queued, for a call
- * that waits for nothing. */
+/* Puts an open call into the live state; its metadata stays in PostgreSQL. False, and nothing
+ * queued, for a call that waits for nothing. */
 must_check bool live_restore_queue(struct redis *redis, const struct call *call);
 /* Sends the pipeline and reads `count` replies; false when Redis did not answer all. */
 must_check bool live_drain(struct redis *redis, int count);

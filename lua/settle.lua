@@ -16,8 +16,7 @@ if tonumber(ARGV[3]) <= seq then
   return 0
 end
 if value then
-  -- the metadata never changes: it stays as it was written at the admission
-  local metadata = string.sub(value, (string.find(value, '\n', 1, true)))
+  local metadata = packed_metadata(value)
   if ARGV[8] ~= '' then
     redis.call('SET', KEYS[1], ARGV[4] .. metadata, 'PX', ARGV[8])
   else

@@ -571,3 +571,64 @@ has_answer() {
 			FROM calls WHERE api_key = '$KEY') AS t
 		WHERE gap < interval '0.999 s'")" 0
 }
+
+# --- a rebuild ends, whatever stands in the rows --------------------------------------------------
+
+# Rows of open calls that wait for an hour, with the SQL expression $2 as their metadata.
+add_waiting_calls() {
+	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
+			entered_at, outcome, stage_ms, metadata)
+		SELECT gen_random_uuid(), '1', '2', 'QUEUED', 'waiting', now(), now(), ARRAY[now()], 'ANSWERED',
+		       '{3600000, 1, 1, 1}', metadata
+		  FROM generate_series(1, $1) AS n, ($2) AS t (metadata)"
+}
+
+remove_waiting_calls() {
+	sql "DELETE FROM calls WHERE api_key = 'waiting'"
+	live FLUSHALL
+	wait_until 30 is_ready
+}
+
+peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(part_pid worker)/status"; }
+
+@test "600 open calls with 60 KB each, and rows of before that write out to 2.8 MB: Redis is rebuilt, in little memory" {
+	local before restored=true
+	use fast
+	add_waiting_calls 600 "SELECT jsonb_build_object('x', string_agg(md5(i::text), '')) FROM generate_series(1, 1900) AS i"
+	add_waiting_calls 300 "SELECT jsonb_build_object('n', jsonb_agg(1e308::numeric)) FROM generate_series(1, 10915)"
+	before=$(peak_kb)
+	live FLUSHALL
+	wait_until 60 is_ready || restored=false
+	local grown=$(($(peak_kb) - before)) waiting
+	waiting=$(live --raw --scan --pattern 'mcs:{*}:call:*' | wc -l)
+	remove_waiting_calls
+	"$restored"
+	((grown < 50000)) || { echo "the worker grew by $grown kB" && false; }
+	((waiting >= 900))
+}
+
+@test "a call that was restored is shown with its metadata" {
+	use real
+	fresh_key
+	create_call '{"from": "+1", "to": "+2", "metadata": {"kept": [1, 2]}}'
+	live FLUSHALL
+	wait_until 30 is_ready
+	api GET "/calls/$call_id"
+	expect 200
+	same "$(json '.metadata | tostring')" '{"kept":[1,2]}'
+	wait_until 60 has_status COMPLETED
+	same "$(json '.metadata | tostring')" '{"kept":[1,2]}'
+}
+
+@test "a PostgreSQL that cannot read a page of open calls in time: the rebuild ends with smaller ones" {
+	local restored=true
+	use fast
+	add_waiting_calls 60 "SELECT '{}'::jsonb"
+	sql "ALTER TABLE calls ENABLE ROW LEVEL SECURITY; ALTER TABLE calls FORCE ROW LEVEL SECURITY;
+		CREATE POLICY slow ON calls USING (api_key <> 'waiting' OR pg_sleep(0.06) IS NOT NULL)"
+	live FLUSHALL
+	wait_until 60 is_ready || restored=false
+	sql "DROP POLICY slow ON calls; ALTER TABLE calls NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
+	remove_waiting_calls
+	"$restored"
+}

@@ -35,22 +35,24 @@ static void check_eviction(struct worker *w) {
 
 bool audit_run(struct worker *w) {
   static int64_t next_ms;
-  static char after[ID_SIZE]; /* "" unless an audit is under way */
+  static struct reconcile_walk walk;
+  static bool under_way;
   static long found;
   int64_t now_ms = clock_monotonic_ms();
-  if (!*after) {
+  if (!under_way) {
     if (now_ms < next_ms)
       return false;
     next_ms = now_ms + PAUSE_MS;
+    walk = (struct reconcile_walk){0};
+    under_way = true;
     found = 0;
     check_eviction(w);
   }
-  bool last;
-  long restored = reconcile_page(w, overdue_ms, after, &last);
+  long restored = reconcile_page(w, overdue_ms, &walk);
   found += restored > 0 ? restored : 0;
-  if (restored >= 0 && !last)
+  if (restored >= 0 && !walk.done)
     return true;
-  *after = '\0';
+  under_way = false;
   if (found)
     log_info("calls.overdue", "found=%ld msg=\"they have their jobs now, if those were gone\"",
              found);

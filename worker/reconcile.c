@@ -24,6 +24,7 @@
 #include <string.h>
 
 enum { PAGE = 1000, STEP_MS = 5000, WINDOW_MS = 1050 };
+static const char query_canceled[] = "57014"; /* by the statement_timeout of our sessions */
 static const char nil_id[] = "00000000-0000-0000-0000-000000000000";
 
 static bool exec_simple(struct worker *w, const char *statement, PGresult **result) {
@@ -45,34 +46,49 @@ static bool epoch_is(struct worker *w, int64_t epoch) {
   return exec_simple(w, "ping", &r) && pg_i64(r, 0, 0) == epoch;
 }
 
-long reconcile_page(struct worker *w, const char *overdue_ms, char after[ID_SIZE], bool *last) {
-  cleanup_pgresult PGresult *r = NULL;
-  char most[12];
-  snprintf(most, sizeof(most), "%d", PAGE);
-  const char *const values[] = {*after ? after : nil_id, most, overdue_ms};
-  if (pg_exec(w->pg, "calls_open", 3, values, clock_monotonic_ms() + STEP_MS, &r) != PG_DONE)
-    return -1;
+/* Reads a page of rows. A server that gives up for lack of time is asked for fewer the next time,
+ * so that a walk goes on however slow it is; `*r` is NULL then. False when it does not answer. */
+static bool read_page(struct worker *w, const char *overdue_ms, struct reconcile_walk *walk,
+                      PGresult **r) {
+  char rows[12];
+  if (walk->rows == 0)
+    walk->rows = PAGE;
+  snprintf(rows, sizeof(rows), "%d", walk->rows);
+  const char *const values[] = {*walk->after ? walk->after : nil_id, rows, overdue_ms};
+  if (pg_exec(w->pg, "calls_open", 3, values, clock_monotonic_ms() + STEP_MS, r) == PG_DONE)
+    return true;
+  bool too_slow = strcmp(pg_sqlstate(w->pg), query_canceled) == 0 && walk->rows > 1;
+  walk->rows = (walk->rows + 7) / 8;
+  return too_slow;
+}
+
+long reconcile_page(struct worker *w, const char *overdue_ms, struct reconcile_walk *walk) {
   enum { WANTED = 16, ROWS = 17 }; /* behind the columns of a call */
+  cleanup_pgresult PGresult *r = NULL;
+  if (!read_page(w, overdue_ms, walk, &r))
+    return -1;
+  if (!r)
+    return 0;
   struct call call;
   for (int row = 0; row < PQntuples(r); row++) {
     bool readable = record_read(r, row, &call);
-    memcpy(after, call.id, ID_SIZE);
+    memcpy(walk->after, call.id, ID_SIZE);
     if (!readable)
       log_error("call.unreadable", "id=%s", call.id);
     else if (pg_bool(r, row, WANTED))
       w->queued += live_restore_queue(w->redis, &call);
   }
   long restored = w->queued;
-  *last = PQntuples(r) == 0 || pg_i64(r, 0, ROWS) < PAGE;
+  walk->done = PQntuples(r) == 0 || pg_i64(r, 0, ROWS) < walk->rows;
   return worker_drain(w) ? restored : -1;
 }
 
 /* All pages. Returns how many calls were restored, or -1. */
 static long restore_all(struct worker *w) {
-  char after[ID_SIZE] = "";
+  struct reconcile_walk walk = {0};
   long total = 0, restored = 0;
-  for (bool last = false; !last; total += restored)
-    if ((restored = reconcile_page(w, NULL, after, &last)) < 0)
+  for (; !walk.done && !worker_stopping(); total += restored)
+    if ((restored = reconcile_page(w, NULL, &walk)) < 0)
       return -1;
   return total;
 }

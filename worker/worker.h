@@ -36,11 +36,18 @@ void poll_run(struct worker *w);
  * True when the picture is whole afterwards. */
 bool reconcile_run(struct worker *w);
 
-/* Puts a page of the record's open calls into the picture, all or only those that should have moved
- * on `overdue_ms` (a number; NULL: all) ago; what is there already stays as it is. `after` is the
- * id behind which the page begins ("": the first page), and becomes that of its last call; *last
- * says that no page follows. Returns how many calls, -1 when a database did not answer. */
-long reconcile_page(struct worker *w, const char *overdue_ms, char after[ID_SIZE], bool *last);
+/* Where a walk through the open calls has arrived; zeroed before its first page. */
+struct reconcile_walk {
+  char after[ID_SIZE]; /* id of the last call of the pages so far; "" before the first one */
+  int rows;            /* that the next page may have; fewer after one that timed out */
+  bool done;           /* no page follows */
+};
+
+/* Puts the next page of the open calls' rows into the live state, all or only those that should
+ * have moved on `overdue_ms` (a number; NULL: all) ago; what is there already stays as it is.
+ * Returns how many calls (0 also for a page that timed out and comes again, smaller), -1 when a
+ * database did not answer. */
+long reconcile_page(struct worker *w, const char *overdue_ms, struct reconcile_walk *walk);
 
 /* audit.c: gives what should have moved on long ago its job again, now and then; a page of calls
  * at a time. True when it wants to go on at once. */

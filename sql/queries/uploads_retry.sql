@@ -1,7 +1,7 @@
 -- Opens uploads again that were given up. That they were given up is an event which was told, so its time
 -- is kept: what the retry brings is the next event.
 --   $1 uuid[] ids  $2 metrics stripe
--- Returns the rows as they now stand; columns as calls_find.sql.
+-- Returns the rows as they now stand; columns as calls_find.sql (metadata is left out).
 WITH locked AS (
   SELECT id FROM calls
    WHERE id = ANY ($1::uuid[]) AND upload_status = 'FAILED'
@@ -25,5 +25,5 @@ WITH locked AS (
 )
 SELECT id, seq, outcome, stage_ms, upload_failures, entered_at, updated_at, upload_status,
        upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
-       recording_url, metadata::text
+       recording_url, NULL::text
   FROM moved
