@@ -16,6 +16,9 @@ setup() {
 	out=$(copies_folder)/own.out
 }
 
+# Whatever happens to a test that has stopped the worker.
+teardown() { [[ ! ${held:-} ]] || release_part worker; }
+
 # The processes of the copy in use: mcs itself and all that its parts consist of.
 copy_processes() {
 	local number
@@ -215,8 +218,10 @@ Call $call_id: (UN)?ANSWERED -> COMPLETED
  Enqueued recording upload job for call: $call_id\$"
 	local redis
 	redis=$(part_pid redis)
-	kill -s KILL "$redis"
-	await_gone 5 "$redis"
+	kill -s SEGV "$redis" # what it would print then has the arguments of the last command in it
+	await_gone 20 "$redis"
+	run grep -E 'BUG REPORT|argv' "$MCS_VAR/log/redis.log"
+	same "$output" ''
 	wait_until 20 is_followed
 	wait_until 20 is_ready
 	create_call
@@ -243,6 +248,7 @@ closed: call finished\$"
 
 @test "watch prints each event of a call once, whatever is cut meanwhile, and ends with it" {
 	local watched=$BATS_TEST_TMPDIR/watched said=$BATS_TEST_TMPDIR/said watcher
+	held=yes
 	hold_part worker
 	create_call
 	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" watch "$call_id" >"$watched" 2>"$said" 3>&- &

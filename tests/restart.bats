@@ -105,3 +105,65 @@ is_another_part() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 	same "$status" 1
 	match "$output" 'not running in'
 }
+
+# A tree of its own, with what was built: its build can be taken away.
+make_tree() {
+	local tree=$1 path
+	mkdir -p "$tree/build"
+	for path in "$MCS_ROOT"/*; do
+		[[ $path == */build ]] || ln -s "$path" "$tree/"
+	done
+	rm "$tree/mcs"
+	cp "$MCS_ROOT/mcs" "$tree/"
+	cp -a "$MCS_ROOT/build/${MCS_BUILD:-release}" "$tree/build/"
+}
+
+refused_restart() {
+	local before
+	before=$(<"$MCS_VAR/parts")
+	run mcs restart
+	same "$status" 1
+	match "$output" "$1"
+	same "$(<"$MCS_VAR/parts")" "$before"
+	kill -0 "$(part_pid worker)"
+	[[ ! $(find "$MCS_VAR/bin" -name '.new*') ]]
+}
+
+@test "a restart that cannot succeed is refused with a line, and the service goes on" {
+	local servers=$MCS_VAR/run tree=$BATS_TEST_TMPDIR/tree at build=build/${MCS_BUILD:-release}
+	chmod 755 "$BATS_TEST_TMPDIR"
+	make_tree "$tree"
+	MCS_ROOT=$tree start_copy treed POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	mv "$tree/$build" "$tree/$build.gone"
+	refused_restart '^mcs: not restarted: cannot use .*/mcs-responder: .*No such file'
+	# A program that does not start.
+	mkdir -p "$tree/$build"
+	cp "$tree/$build.gone"/mcs-* "$tree/$build/"
+	truncate -s 10000 "$tree/$build/mcs-worker"
+	refused_restart '^mcs: not restarted: cannot use .*/mcs-worker: .'
+	rm -r "${tree:?}/$build"
+	mv "$tree/$build.gone" "$tree/$build"
+	run mcs restart
+	same "$status" 0
+	stop_copy treed
+}
+
+@test "a restart when the disk is full is refused with a line, and the service goes on" {
+	local servers=$MCS_VAR/run
+	small_disk=$(copies_folder)/small
+	mkdir "$small_disk"
+	mount -t tmpfs -o size=16m,mode=711 tmpfs "$small_disk" 2>/dev/null || skip 'cannot mount a small file system'
+	start_copy small POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	dd if=/dev/zero of="$MCS_VAR/bin/filler" bs=4k 2>/dev/null || :
+	refused_restart '^mcs: not restarted: cannot write to .* \(is the disk full\?\)'
+	truncate -s -65536 "$MCS_VAR/bin/filler"
+	refused_restart '^mcs: not restarted: cannot use .*/mcs-.*: .*No space left on device'
+	rm "$MCS_VAR/bin/filler"
+	run mcs restart
+	same "$status" 0
+	stop_copy small
+}
+
+teardown() {
+	[[ ! ${small_disk:-} ]] || umount -l "$small_disk" 2>/dev/null || :
+}

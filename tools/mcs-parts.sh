@@ -137,6 +137,8 @@ configure_redis() {
 		appendonly no
 		maxmemory-policy noeviction
 		daemonize no
+		# A crash's report has the arguments of the last command in it, with API keys.
+		crash-log-enabled no
 	END
 	local quoted=${REDIS_PASSWORD//\\/\\\\}
 	[[ ! $REDIS_PASSWORD ]] || printf 'requirepass "%s"\n' "${quoted//\"/\\\"}"
@@ -170,12 +172,23 @@ redis_answers() { [[ $(run_redis_cli PING 2>/dev/null) == PONG ]]; }
 
 # --- our programs and the web server --------------------------------------------------------------
 
-# Programs run from a copy, so that a build does not disturb them and their user can reach them.
+# Programs run from a copy, so that a build does not disturb them and their user can reach them. All are
+# there, and start, before the first takes its place: else this says why and the old ones stay. (A program
+# of another build says on what it depends when it is asked for its version.)
+own_programs=(responder wsd worker admin)
+
 prepare_programs() {
-	local program
-	for program in responder wsd worker admin; do
-		cp "$programs/mcs-$program" "$MCS_VAR/bin/.new" && chmod 755 "$MCS_VAR/bin/.new" &&
-			mv -f "$MCS_VAR/bin/.new" "$MCS_VAR/bin/mcs-$program" || die "cannot write to $MCS_VAR/bin"
+	local program new why
+	for program in "${own_programs[@]}"; do
+		new=$MCS_VAR/bin/.new-$program
+		why=$({ cp "$programs/mcs-$program" "$new" && chmod 755 "$new"; } 2>&1) &&
+			why=$(as_service "$new" --version 2>&1 >/dev/null) && continue
+		rm -f "$MCS_VAR/bin"/.new-*
+		why=${why:-it does not start}
+		die "cannot use $programs/mcs-$program: ${why#cp: }"
+	done
+	for program in "${own_programs[@]}"; do
+		mv -f "$MCS_VAR/bin/.new-$program" "$MCS_VAR/bin/mcs-$program" || die "cannot write to $MCS_VAR/bin"
 	done
 }
 

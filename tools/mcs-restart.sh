@@ -7,15 +7,18 @@ restart_wanted='' generation=0
 cmd_restart() {
 	(($# == 0)) || die 'restart takes no arguments'
 	load_running_config || die "not running in $MCS_VAR"
-	local number outcome deadline=$((SECONDS + 90))
+	local number outcome file=$MCS_VAR/restarted deadline=$((SECONDS + 90))
 	number=$(running_pid) || die "$MCS_VAR/mcs.pid does not say which process it is"
-	rm -f "$MCS_VAR/restarted" || die "cannot write to $MCS_VAR"
+	# The space for the outcome is taken before anything is done: a full disk shows here.
+	rm -f "$file" && { print_outcome wanted >"$file"; } 2>/dev/null ||
+		die "not restarted: cannot write to $MCS_VAR (is the disk full?)"
 	# It takes note between two steps; a signal that comes at the wrong moment is sent again.
-	until [[ -e $MCS_VAR/restarted ]]; do
+	while read -r outcome <"$file" && [[ $outcome == wanted ]]; do
 		kill -s USR1 "$number" 2>/dev/null || die "cannot reach process $number"
+		((SECONDS < deadline)) || die "process $number does not answer"
 		sleep 0.5
 	done
-	until outcome=$(<"$MCS_VAR/restarted") && [[ $outcome != restarting ]]; do
+	while read -r outcome <"$file" && [[ $outcome == restarting ]]; do
 		copy_runs || die 'it stopped meanwhile'
 		((SECONDS < deadline)) || die 'it does not come to an end'
 		sleep 0.05
@@ -24,24 +27,31 @@ cmd_restart() {
 	[[ $outcome == restarted* ]]
 }
 
-# In the running mcs. lighttpd becomes the new one itself; who comes meanwhile (less than a second)
-# waits in its listening socket.
+# In the running mcs. What has to be written is written first, in subshells: who dies there ends nothing.
+# lighttpd becomes the new one itself; who comes meanwhile (less than a second) waits in its listening
+# socket.
 rolling_restart() {
 	local begin=${EPOCHREALTIME//[.,]/} outcome=''
-	say 'restarting'
-	note_restart restarting
+	note_outcome restarting
 	note_responders
-	prepare_programs
-	! part_wanted worker || renew_worker
-	! part_wanted wsd || part_wanted api || renew_wsd
-	! part_wanted api || renew_behind_web_server || outcome='not everything was restarted; see the logs'
+	if ! outcome=$(prepare_programs 2>&1); then
+		outcome="not restarted: ${outcome#mcs: }"
+	else
+		say 'restarting'
+		! part_wanted worker || renew_worker
+		! part_wanted wsd || part_wanted api || renew_wsd
+		! part_wanted api || renew_behind_web_server || outcome='not everything was restarted; see the logs'
+	fi
 	[[ $outcome ]] || outcome="restarted in $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms"
 	say "$outcome"
 	restart_wanted=''
-	note_restart "$outcome"
+	note_outcome "$outcome"
 }
 
-note_restart() { echo "$1" >"$MCS_VAR/restarted.new" && mv -f "$MCS_VAR/restarted.new" "$MCS_VAR/restarted"; }
+# Written into its place, for whoever asked: that needs no space on the disk. One line of always the same
+# length, in one write.
+print_outcome() { printf '%-400.400s\n' "${1//$'\n'/ }"; }
+note_outcome() { print_outcome "$1" 1<>"$MCS_VAR/restarted"; } 2>/dev/null
 
 # Several workers at once are nothing special.
 renew_worker() {

@@ -61,12 +61,14 @@ prepare_server() {
 	server_program=$(PATH=$PATH:/usr/sbin:/sbin type -P "$program") || die "no $program"
 	[[ $MCS_SERVER != lighttpd ]] || { prepare_lighttpd; return; }
 	[[ $MCS_VAR != *[[:blank:],\&]* ]] || die "MCS_VAR=$MCS_VAR: no blank, comma or & can stand in the configuration of $MCS_SERVER"
-	local etc=$MCS_VAR/etc file
+	local etc=$MCS_VAR/etc file new
+	new=$etc/$server_folder.new
 	[[ $MCS_SERVER != apache-* ]] || write_env_file || die "cannot write to $etc"
-	rm -rf "${etc:?}/$server_folder" && mkdir -p "$etc/$server_folder" || die "cannot write to $etc"
+	rm -rf "${new:?}" && mkdir -p "$new" || die "cannot write to $etc"
 	for file in "$here/deploy/$server_folder"/*; do
-		own_configuration <"$file" >"$etc/$server_folder/${file##*/}" || die "cannot write to $etc"
+		own_configuration <"$file" >"$new/${file##*/}" || die "cannot write to $etc"
 	done
+	rm -rf "${etc:?}/$server_folder" && mv "$new" "$etc/$server_folder" || die "cannot write to $etc"
 }
 
 # Programs that Apache starts for a request have none of its environment. One may be reading the old file
@@ -121,7 +123,7 @@ own_configuration() {
 reload_server() {
 	local old
 	old=$(cat "$MCS_VAR/etc/$server_folder"/* 2>/dev/null)
-	prepare_server
+	(prepare_server) || return
 	case $MCS_SERVER in
 		nginx) kill -s HUP "${pid[api]}" ;;
 		apache*)

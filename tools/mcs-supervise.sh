@@ -276,6 +276,7 @@ launcher='
 	files=$(ulimit -Hn)
 	[[ $files != unlimited ]] && ((files < 65536)) || files=65536
 	ulimit -Sn "$files"
+	ulimit -c 0 # whose cores would hold API keys
 	cd "$MCS_VAR/bin" && exec "$@" >>"$log" 2>&1 3<&-
 '
 
