@@ -17,6 +17,8 @@ enum { CALL_NUMBER_SIZE = 17, CALL_KEY_SIZE = 101, CALL_URL_SIZE = 256 };
 
 /* No call has more events than that; a larger `seq` is corrupt. */
 enum { CALL_SEQ_MAX = 1000000 };
+/* A packed line is shorter (its numbers of 64 bits are times and counters). */
+enum { CALL_LINE_SIZE = 1024 };
 /* Times that a call keeps: of its states, then of the uploads that were given up and tried again. A
  * script lets one round of attempts fail, so one would do; the rest is room for rows made by hand.
  */

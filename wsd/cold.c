@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char statement[] = "calls_find";
+static const char statement[] = "calls_state";
 static const double backoff_min_s = 0.1, backoff_max_s = 1, tick_s = 0.1;
 enum { CONNECT_MS = 2000 };
 

@@ -14,12 +14,14 @@
 enum { RUN_ID_SIZE = 48 };
 static const double tick_s = 0.1;
 
-/* One MGET under way. hiredis calls back exactly once for each, so it lives until then; past its
+/* One question under way: GET for the marker, then GETRANGE for the packed line, without the
+ * metadata. hiredis calls back exactly once for each, so it lives until the second reply; past its
  * deadline it has been given to the record and is only waited out. */
 struct request {
   struct lookup *lookup;
   struct request *prev, *next; /* in the order of asking; not once it is waited out */
   bool late;
+  bool ready; /* the marker names this Redis */
   int64_t due_ms;
   uint32_t ticket;
   char id[ID_SIZE];
@@ -102,18 +104,20 @@ static void ask_record(struct lookup *lookup, const struct request *request) {
     answer(lookup, request, ANSWER_AWAY, NULL);
 }
 
-/* Reads the call out of MGET's reply, if that comes from a Redis whose picture is whole. */
-static bool read_reply(const struct lookup *lookup, const char *id, const redisReply *reply,
-                       struct call *call) {
-  if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
-    return false;
-  const redisReply *marker = reply->element[0], *packed = reply->element[1];
-  return marker->type == REDIS_REPLY_STRING && packed->type == REDIS_REPLY_STRING &&
-         keys_marker_is(marker->str, marker->len, lookup->run_id) &&
-         call_unpack(packed->str, packed->len, call) && strcmp(call->id, id) == 0;
+/* The marker is read before the line: so the line is not older than live state that was ready. */
+static void on_marker(redisAsyncContext *redis, void *reply, void *arg) {
+  struct request *request = arg;
+  const redisReply *marker = reply;
+  request->ready = marker && marker->type == REDIS_REPLY_STRING &&
+                   keys_marker_is(marker->str, marker->len, request->lookup->run_id);
 }
 
-static void on_reply(redisAsyncContext *redis, void *reply, void *arg) {
+static bool read_line(const struct request *request, const redisReply *line, struct call *call) {
+  return request->ready && line && line->type == REDIS_REPLY_STRING &&
+         call_unpack(line->str, line->len, call) && strcmp(call->id, request->id) == 0;
+}
+
+static void on_line(redisAsyncContext *redis, void *reply, void *arg) {
   struct request *request = arg;
   struct lookup *lookup = request->lookup;
   struct call call;
@@ -121,7 +125,7 @@ static void on_reply(redisAsyncContext *redis, void *reply, void *arg) {
     dequeue(lookup, request);
   if (lookup->closing || request->late)
     ; /* nobody waits for it */
-  else if (read_reply(lookup, request->id, reply, &call))
+  else if (read_line(request, reply, &call))
     answer(lookup, request, ANSWER_FOUND, &call);
   else
     ask_record(lookup, request);
@@ -152,12 +156,14 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
   char whole[KEYS_SIZE], key[KEYS_SIZE];
   keys_whole(keys_shard(id), whole);
   keys_call(id, key);
-  const char *argv[] = {"MGET", whole, key};
-  if (redisAsyncCommandArgv(link_redis(lookup->link), on_reply, request, 3, argv, NULL) !=
-      REDIS_OK) {
+  redisAsyncContext *redis = link_redis(lookup->link);
+  if (redisAsyncCommand(redis, on_marker, request, "GET %s", whole) != REDIS_OK) {
     free(request); /* it was not queued, so nobody calls back */
     return false;
   }
+  if (redisAsyncCommand(redis, on_line, request, "GETRANGE %s 0 %d", key, CALL_LINE_SIZE - 1) !=
+      REDIS_OK)
+    log_oom(); /* nothing else lets the first one through and not the second */
   enqueue(lookup, request);
   if (!ev_is_active(&lookup->tick))
     ev_timer_again(lookup->loop, &lookup->tick);

@@ -150,6 +150,7 @@ static void test_round_trip_of_extremes(void) {
   memset(call.api_key, 'k', CALL_KEY_SIZE - 1);
   memset(call.recording_url, 'u', CALL_URL_SIZE - 1);
   pack(&line, &call);
+  CHECK(line.len < CALL_LINE_SIZE);
   CHECK(unpack(line.data, line.len, &got));
   check_equal(&got, &call);
 }
