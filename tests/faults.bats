@@ -123,7 +123,7 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 
 @test "a watcher stays connected and hears all of its call's states while Redis is lost" {
 	create_and_remember
-	watch "$call_id" >"$BATS_TEST_TMPDIR/out" 3>&- &
+	watch "$call_id&after=0" >"$BATS_TEST_TMPDIR/out" 3>&- &
 	local watcher=$!
 	wait_until 10 grep -q '"seq":1' "$BATS_TEST_TMPDIR/out"
 	live FLUSHALL
