@@ -12,8 +12,8 @@
 #   drain COUNT SECONDS       preloads calls that are due all at once: sets rate, transitions a second
 #   paced KIND RATE           preloads calls that come due at that rate: sets late and under_way
 
-# The bench's keys as rows (api_key, hash, n) for SQL: the hash is the last byte of its calls' ids, as
-# id_hash_owner() makes it.
+# The bench's keys as rows (api_key, hash, n) for SQL: the hash is the last byte of its calls' ids; only its
+# low half matters, the shard, as id_shard_of_owner() makes it.
 owner_rows() {
 	local key h i code row rows=()
 	for key in ${key_list//,/ }; do

@@ -119,7 +119,7 @@ static void answer_refuse(FCGX_Request *request) {
       "{\"error\":\"Rate limit exceeded\",\"message\":\"Maximum concurrent calls reached (1)\"}";
   char id[ID_SIZE], epoch[24], created[24];
   skip_body(request);
-  id_new(id_hash_owner(OWNER), id);
+  id_new(id_shard_of_owner(OWNER), id);
   (void)admit(id, "1", epoch, created);
   reply(request, 429, body, sizeof(body) - 1);
 }
@@ -127,7 +127,7 @@ static void answer_refuse(FCGX_Request *request) {
 static void answer_post(FCGX_Request *request) {
   char id[ID_SIZE], epoch[24], created[24], body[400];
   skip_body(request);
-  id_new(id_hash_owner(OWNER), id);
+  id_new(id_shard_of_owner(OWNER), id);
   if (!admit(id, "1000000", epoch, created) || !insert(id, epoch, created)) {
     reply(request, 500, "", 0);
     return;

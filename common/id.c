@@ -21,14 +21,14 @@ void id_format(const uint8_t bytes[16], char out[ID_SIZE]) {
   *p = '\0';
 }
 
-void id_new(uint8_t owner_hash, char out[ID_SIZE]) {
+void id_new(int shard, char out[ID_SIZE]) {
   uint8_t bytes[16];
   uuid_generate_random(bytes); /* brings the variant's bits; the rest of rand_a and rand_b stays */
   uint64_t now = (uint64_t)clock_wall_ms();
   for (int i = 0; i < 6; i++)
     bytes[i] = (uint8_t)(now >> (40 - 8 * i));
   bytes[6] = (uint8_t)(0x70 | (bytes[6] & 0x0f));
-  bytes[15] = owner_hash;
+  bytes[15] = (uint8_t)((bytes[15] & ~(ID_SHARDS - 1)) | shard);
   id_format(bytes, out);
 }
 
@@ -53,13 +53,13 @@ bool id_parse(const char *text, char out[ID_SIZE]) {
   return text[ID_SIZE - 1] == '\0';
 }
 
-uint8_t id_owner_hash(const char *id) {
-  return (uint8_t)(((unsigned)nibble(id[34]) & 15) << 4 | ((unsigned)nibble(id[35]) & 15));
+int id_shard(const char *id) {
+  return nibble(id[ID_SIZE - 2]) & (ID_SHARDS - 1);
 }
 
-uint8_t id_hash_owner(const char *api_key) {
-  uint32_t h = 2166136261u; /* FNV-1a, folded to a byte */
+int id_shard_of_owner(const char *api_key) {
+  uint32_t h = 2166136261u; /* FNV-1a, folded to four bits */
   for (const char *p = api_key; *p; p++)
     h = (h ^ (uint8_t)*p) * 16777619u;
-  return (uint8_t)(h ^ h >> 8 ^ h >> 16 ^ h >> 24);
+  return (int)((h ^ h >> 8 ^ h >> 16 ^ h >> 24) & (ID_SHARDS - 1));
 }

@@ -4,19 +4,20 @@
 #include <stdint.h>
 
 /*
- * Call ids: UUIDs of version 7 (RFC 9562 section 5.7), whose last byte is a hash of the API key
- * that the call belongs to. So whoever holds only an id finds the call's shard in Redis, and a
- * stranger's id is known as such without asking anybody.
+ * Call ids: UUIDs of version 7 (RFC 9562 section 5.7), whose last hexadecimal digit is the shard of
+ * the API key that the call belongs to, so that an id alone leads to the call's keys in Redis. It
+ * says no more: whose call it is, its row or live record tells. (In ids of before the digit in
+ * front of it was hashed from the key as well.)
  */
 #define ID_SIZE 37 /* 36 characters and a NUL */
+enum { ID_SHARDS = 16 };
 
-/* A new id, made now, for the owner with that hash; 66 bits of it are random. */
-void id_new(uint8_t owner_hash, char out[ID_SIZE]);
+/* A new id, made now, for an owner of that shard; 70 bits of it are random. */
+void id_new(int shard, char out[ID_SIZE]);
 /* Writes the 16 bytes of a UUID in lower case. */
 void id_format(const uint8_t bytes[16], char out[ID_SIZE]);
 /* Reads a UUID of any version in either case; writes it in lower case. False if it is none. */
 bool id_parse(const char *text, char out[ID_SIZE]);
-/* The owner's hash in a well-formed id. */
-uint8_t id_owner_hash(const char *id);
-/* The hash of an API key that id_new() takes. */
-uint8_t id_hash_owner(const char *api_key);
+/* The shard in a well-formed id, and that of an API key: 0 … ID_SHARDS-1. */
+int id_shard(const char *id);
+int id_shard_of_owner(const char *api_key);

@@ -6,11 +6,11 @@
 #include <string.h>
 
 int keys_shard(const char *id) {
-  return id_owner_hash(id) % KEYS_SHARDS;
+  return id_shard(id);
 }
 
 int keys_shard_of_owner(const char *api_key) {
-  return id_hash_owner(api_key) % KEYS_SHARDS;
+  return id_shard_of_owner(api_key);
 }
 
 /* "mcs:{SHARD}:", then the kind, then whose: every request makes half a dozen of them. */

@@ -7,10 +7,10 @@
 
 /*
  * The names of everything in Redis. Keys carry the hash tag of their shard, so that all that one
- * script touches lies in one slot of a cluster. A call's shard is the low half of the last byte of
- * its id, which is a hash of its API key; so a key's calls all live in one shard.
+ * script touches lies in one slot of a cluster. A call's shard is the last digit of its id, which
+ * is hashed from its API key; so a key's calls all live in one shard.
  */
-enum { KEYS_SHARDS = 16, KEYS_SIZE = 160 };
+enum { KEYS_SHARDS = ID_SHARDS, KEYS_SIZE = 160 };
 
 /* 0 … KEYS_SHARDS-1 */
 int keys_shard(const char *id);

@@ -185,7 +185,7 @@ void calls_post(const struct exchange *x) {
   if (!check_envelope(x) || !take_body(x, &call))
     return;
   snprintf(call.api_key, sizeof(call.api_key), "%s", x->api_key);
-  id_new(id_hash_owner(x->api_key), call.id);
+  id_new(id_shard_of_owner(x->api_key), call.id);
   lifecycle_draw(&call.script, config->time_scale, config->upload_failure_rate);
   int64_t retry_ms = 0;
   enum store_create outcome = store_create(x->responder->store, &call, &retry_ms);
@@ -203,7 +203,7 @@ void calls_get(const struct exchange *x) {
   struct call call;
   struct store_held held = {0};
   enum store_find found = STORE_ABSENT;
-  if (id_owner_hash(id) == id_hash_owner(x->api_key)) /* else it is somebody else's, or nobody's */
+  if (id_shard(id) == id_shard_of_owner(x->api_key)) /* else it is another's, or nobody's */
     found = store_find(x->responder->store, id, &call, &held);
   if (found == STORE_DOWN)
     reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");

@@ -22,7 +22,7 @@ setup_file() {
 	sql "UPDATE calls SET status = 'RINGING', seq = 2, entered_at = entered_at || now(), updated_at = now(),
 			stage_ms = '{1, 3600000, 1, 1}' WHERE id = '$idle_call'"
 	# One whose job is gone, which only the worker's audit can find: it comes every 20 s, and looks at
-	# more than a page of calls first. The last byte of an id is hashed from the API key.
+	# more than a page of calls first. The last digit of an id is hashed from the API key.
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
 			entered_at, outcome, stage_ms)
 		SELECT ('$waiting_calls' || lpad(i::text, 4, '0'))::uuid, '1', '2', 'QUEUED', 'demo-key', now(), now(),
@@ -153,7 +153,7 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 	same "$(live ZSCORE "${told[5]}" "$call_id advance 2")" ''
 }
 
-# Sets `id` and its `shard`. The last byte of an id is hashed from the API key, so a made-up id takes it
+# Sets `id` and its `shard`. The last digit of an id is hashed from the API key, so a made-up id takes it
 # from a call that exists.
 make_up_id() {
 	create_call

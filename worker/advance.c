@@ -78,12 +78,12 @@ static void drop_queue(struct worker *w, const struct job *job, const char *api_
   w->queued++;
 }
 
-/* Without its live record the call's key is one of those with the hash that its id has. */
+/* Without its live record the call's key is one of those of its shard. */
 static enum repair drop(struct worker *w, const struct job *job, const struct call *call) {
   log_warn("call.gone", "id=%s msg=\"a job without a call was dropped\"", job->id);
   drop_queue(w, job, call ? call->api_key : NULL);
   for (size_t i = 0; !call && i < keyring_count(w->ring); i++)
-    if (id_hash_owner(keyring_key(w->ring, i)) == id_owner_hash(job->id))
+    if (id_shard_of_owner(keyring_key(w->ring, i)) == id_shard(job->id))
       drop_queue(w, job, keyring_key(w->ring, i));
   return REPAIR_NONE;
 }

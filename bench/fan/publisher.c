@@ -82,7 +82,7 @@ void publisher_close(void) {
 
 void publisher_new_call(struct call *call) {
   *call = (struct call){.seq = 1, .metadata = "{}", .metadata_len = 2};
-  id_new((uint8_t)rand(), call->id);
+  id_new(rand() % ID_SHARDS, call->id);
   lifecycle_draw(&call->script, 1, 0);
   call->entered_ms[0] = call->updated_ms = clock_wall_ms();
   snprintf(call->from, sizeof(call->from), "+1234567890");

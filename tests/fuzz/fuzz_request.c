@@ -70,7 +70,7 @@ enum store_create store_create(struct store *store, struct call *call, int64_t *
   const char *fault;
   HOLDS(strcmp(call->api_key, key) == 0 || strcmp(call->api_key, other_key) == 0);
   HOLDS(call_number_valid(call->from) && call_number_valid(call->to));
-  HOLDS(id_owner_hash(call->id) == id_hash_owner(call->api_key) && call->seq == 1);
+  HOLDS(id_shard(call->id) == id_shard_of_owner(call->api_key) && call->seq == 1);
   buf_str(&object, "{\"metadata\":");
   buf_add(&object, call->metadata, call->metadata_len);
   buf_chr(&object, '}');
