@@ -84,7 +84,7 @@ static bool admit(const char *id, const char *most, char epoch[24], char created
       "bench-floor -\n{\"test\": true}";
   const char *const argv[] = {
       "EVALSHA", admit_sha, "6",  whole,     clock, record,    slots,      window, due,
-      run_id,    id,        most, "1000000", job,   "2000000", "12000000", packed,
+      run_id,    id,        most, "1000000", job,   "2000000", "12000000", packed, "",
   };
   redisReply *r = redisCommandArgv(redis, ARRAY_LEN(argv), (const char **)argv, NULL);
   bool admitted = r && r->type == REDIS_REPLY_ARRAY && r->elements == 4;

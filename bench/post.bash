@@ -23,7 +23,7 @@ run_admissions() {
 		'mcs:{0}:slots:bench' 'mcs:{0}:window:bench' 'mcs:{0}:due' "$run_id" \
 		'01a20472-6b23-7506-9539-__rand_int__' 1000000 1000000 \
 		'01a20472-6b23-7506-9539-__rand_int__ advance 1' 2000000 12000000 \
-		'ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 +1234567890 +0987654321 bench - {}' |
+		'ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 +1234567890 +0987654321 bench - {}' '' |
 		awk -F'","' 'END { print $2 }'
 }
 

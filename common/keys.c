@@ -42,6 +42,9 @@ void keys_probe(int shard, char out[KEYS_SIZE]) {
 void keys_events(int shard, char out[KEYS_SIZE]) {
   make_key(shard, "events", "", out);
 }
+void keys_wake(int shard, char out[KEYS_SIZE]) {
+  make_key(shard, "wake", "", out);
+}
 void keys_call(const char *id, char out[KEYS_SIZE]) {
   make_key(keys_shard(id), "call:", id, out);
 }

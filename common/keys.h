@@ -22,6 +22,7 @@ void keys_due(int shard, char out[KEYS_SIZE]);       /* sorted set: job → due 
 void keys_rebuild(int shard, char out[KEYS_SIZE]);   /* the token of a rebuild under way */
 void keys_probe(int shard, char out[KEYS_SIZE]);     /* key and channel of lua/probe.lua */
 void keys_events(int shard, char out[KEYS_SIZE]);    /* pub/sub channel of packed lines */
+void keys_wake(int shard, char out[KEYS_SIZE]);      /* pub/sub channel: a job is due earlier */
 void keys_call(const char *id, char out[KEYS_SIZE]); /* packed line, newline, metadata */
 void keys_slots(const char *api_key, char out[KEYS_SIZE]);  /* sorted set: id → expected end */
 void keys_window(const char *api_key, char out[KEYS_SIZE]); /* sorted set: id → admission time */

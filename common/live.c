@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ARGS_MAX = 24, NUMBER_SIZE = 24, WINDOWS_A_CALL = 20 };
@@ -61,7 +62,7 @@ static int64_t timed_stages_ms(const struct call *call) {
 enum live_verdict live_admit(struct redis *redis, struct call *call,
                              const struct live_limits *limits, struct live_admission *admission) {
   char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
-      due[KEYS_SIZE];
+      due[KEYS_SIZE], wake[KEYS_SIZE];
   int shard = keys_shard(call->id);
   keys_whole(shard, whole);
   keys_clock(shard, clock);
@@ -69,6 +70,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   keys_slots(call->api_key, slots);
   keys_window(call->api_key, window);
   keys_due(shard, due);
+  keys_wake(shard, wake);
   struct job job;
   first_job(call, &job);
   cleanup_buf struct buf packed = {0};
@@ -88,6 +90,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   add_number(&a, call->script.stage_ms[0] * INT64_C(1000));
   add_number(&a, timed_stages_ms(call) * 1000);
   add_text_len(&a, packed.data, packed.len);
+  add_text(&a, call->script.stage_ms[0] < LIVE_ASK_MS ? wake : "");
   queue(redis, "admit", ARRAY_LEN(keys), &a);
 
   cleanup_reply redisReply *reply = redis_next(redis);
@@ -302,6 +305,42 @@ bool live_claim(struct redis *redis, struct live_claim *claim) {
   return good;
 }
 
+bool live_listen(struct redis *redis) {
+  char names[KEYS_SHARDS][KEYS_SIZE];
+  const char *channels[KEYS_SHARDS];
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    keys_wake(shard, names[shard]);
+    channels[shard] = names[shard];
+  }
+  return redis_subscribe(redis, KEYS_SHARDS, channels);
+}
+
+/* Reads ["message", channel, due time]; false for anything else. */
+static bool read_wake(const redisReply *message, int *shard, int64_t *due_us) {
+  char name[KEYS_SIZE];
+  if (message->type != REDIS_REPLY_ARRAY || message->elements != 3 ||
+      message->element[2]->type != REDIS_REPLY_STRING)
+    return false;
+  for (*shard = 0; *shard < KEYS_SHARDS; ++*shard) {
+    keys_wake(*shard, name);
+    if (strcmp(message->element[1]->str, name) == 0) {
+      *due_us = strtoll(message->element[2]->str, NULL, 10);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool live_heard(struct redis *redis, int *shard, int64_t *due_us) {
+  for (;;) {
+    cleanup_reply redisReply *message = redis_pushed(redis);
+    if (!message)
+      return false;
+    if (read_wake(message, shard, due_us))
+      return true;
+  }
+}
+
 /* The keys of a call that scripts touch after its admission; settle and restore take the first
  * three in this order. */
 struct call_keys {
@@ -328,11 +367,12 @@ static int64_t stage_end_us(const struct live_time *claimed, int64_t began_ms, i
   return claimed->now_us + (passed_us < length_us ? length_us - passed_us : 0);
 }
 
-void live_settle_queue(struct redis *redis, const char *done, const struct call *call,
-                       const struct live_time *claimed) {
+int64_t live_settle_queue(struct redis *redis, const char *done, const struct call *call,
+                          const struct live_time *claimed) {
   struct job next;
   int64_t began_ms = 0, length_ms = 0;
   bool open = job_next(call, &next, &began_ms, &length_ms);
+  int64_t due_us = open ? stage_end_us(claimed, began_ms, length_ms) : 0;
   cleanup_buf struct buf packed = {0};
   call_pack(&packed, call);
   struct call_keys keys;
@@ -343,7 +383,7 @@ void live_settle_queue(struct redis *redis, const char *done, const struct call 
   add_number(&a, call->seq);
   add_text_len(&a, packed.data, packed.len);
   add_text(&a, open ? next.text : "");
-  add_number(&a, open ? stage_end_us(claimed, began_ms, length_ms) : 0);
+  add_number(&a, due_us);
   add_text(&a, call->seq >= LIFECYCLE_STATES ? "1" : "");
   if (open)
     add_text(&a, "");
@@ -351,6 +391,7 @@ void live_settle_queue(struct redis *redis, const char *done, const struct call 
     add_number(&a, LIVE_KEEP_MS);
   add_text(&a, keys.events);
   queue(redis, "settle", 3, &a);
+  return open ? (due_us - claimed->now_us + 999) / 1000 : -1;
 }
 
 void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
@@ -390,8 +431,9 @@ bool live_restore_queue(struct redis *redis, const struct call *call) {
   cleanup_buf struct buf packed = {0};
   call_pack(&packed, call);
   struct call_keys keys;
-  char clock[KEYS_SIZE];
+  char clock[KEYS_SIZE], wake[KEYS_SIZE];
   keys_clock(keys_shard(call->id), clock);
+  keys_wake(keys_shard(call->id), wake);
   struct args a = {0};
   add_call_keys(&a, &keys, call);
   add_text(&a, clock);
@@ -406,6 +448,7 @@ bool live_restore_queue(struct redis *redis, const struct call *call) {
   else
     add_text(&a, "");
   add_text(&a, keys.events);
+  add_text(&a, wake);
   queue(redis, "restore", 4, &a);
   return true;
 }

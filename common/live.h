@@ -15,6 +15,7 @@
 enum {
   LIVE_KEEP_MS = 60000, /* how long the record of a final call stays */
   LIVE_LEASE_MS = 5000, /* how long a claimed job is its claimer's */
+  LIVE_ASK_MS = 500,    /* workers that have nothing to do ask this often: see clock.lua */
 };
 
 struct live_limits {
@@ -78,7 +79,7 @@ struct live_claim {
   int count, most;
   int64_t epoch;   /* of the picture */
   int64_t wall_us; /* Redis's wall clock, for all shards */
-  int64_t next_ms; /* until the next job is due; -1 when there is none */
+  int64_t next_ms; /* from the claim until the next job is due; -1 when there is none */
   struct live_time time[KEYS_SHARDS];
   bool whole;
 };
@@ -86,10 +87,19 @@ struct live_claim {
 /* Claims what is due in all shards, in one round trip. False when Redis did not answer. */
 must_check bool live_claim(struct redis *redis, struct live_claim *claim);
 
+/*
+ * Wake-ups. Whoever puts a job first into a shard's `due`, earlier than workers ask anyway, says so
+ * on a channel. live_listen() makes `redis` a connection that hears all shards' and nothing else;
+ * live_heard() says, without blocking, what has come: false when there is nothing (more).
+ */
+must_check bool live_listen(struct redis *redis);
+must_check bool live_heard(struct redis *redis, int *shard, int64_t *due_us);
+
 /* After `done` (a job's text) was done: brings Redis to where `call` stands in the record.
- * `claimed`: the time of the call's shard when the job was claimed. */
-void live_settle_queue(struct redis *redis, const char *done, const struct call *call,
-                       const struct live_time *claimed);
+ * `claimed`: the time of the call's shard when the job was claimed. Returns in how many ms after
+ * that the call's next job is due; -1 when it has none. */
+int64_t live_settle_queue(struct redis *redis, const char *done, const struct call *call,
+                          const struct live_time *claimed);
 /* Replaces a job by another (or by itself) that is due `delay_ms` after the claim. */
 void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
                         const struct live_time *claimed, int64_t delay_ms);

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -374,6 +375,44 @@ redisReply *redis_next(struct redis *redis) {
   if (redis->refusal->reconnect)
     disconnect(redis);
   return reply;
+}
+
+bool redis_subscribe(struct redis *redis, int count, const char *const *channels) {
+  const char *words[ARGS_MAX + 1] = {"SUBSCRIBE"};
+  assert(count <= ARGS_MAX);
+  memcpy(words + 1, channels, (size_t)count * sizeof(*channels));
+  disconnect(redis);
+  if (!redis_connect_for_reading(redis))
+    return false;
+  if (redis->context->connection_type == REDIS_CONN_TCP)
+    redisEnableKeepAlive(redis->context); /* notices a host that vanished */
+  redis_queue(redis, count + 1, words, NULL);
+  while (count-- > 0) { /* each channel is confirmed; an error is one reply for all */
+    cleanup_reply redisReply *reply = redis_next(redis);
+    if (!reply || reply->type == REDIS_REPLY_ERROR) {
+      disconnect(redis);
+      return false;
+    }
+  }
+  return true;
+}
+
+redisReply *redis_pushed(struct redis *redis) {
+  void *reply = NULL;
+  while (redis->context) {
+    struct pollfd p = {.fd = redis->context->fd, .events = POLLIN};
+    errno = 0;
+    if (redisGetReplyFromReader(redis->context, &reply) != REDIS_OK ||
+        (!reply && poll(&p, 1, 0) > 0 && redisBufferRead(redis->context) != REDIS_OK))
+      fail(redis, "listen");
+    else if (reply || !p.revents)
+      return reply;
+  }
+  return NULL;
+}
+
+int redis_fd(const struct redis *redis) {
+  return redis->context ? redis->context->fd : -1;
 }
 
 long long redis_int(const redisReply *reply, long long otherwise) {

@@ -6,6 +6,7 @@
 --   KEYS  1 whole  2 clock  3 call  4 slots of the API key  5 window of the API key  6 due
 --   ARGV  1 run id  2 call id  3 most concurrent  4 most in a second  5 job  6 µs until the job
 --         7 µs until the call's expected end  8 the packed line behind its times, newline, metadata
+--         9 the channel that wakes workers, or '' when they ask before the job is due
 -- Returns {1, epoch, wall ms, the job's due time} admitted; {2, ms} too many at once, {3, ms} too many in a second
 -- (ms: when a place is expected to be free); {0} when the picture is not whole.
 local epoch, now, wall = picture(KEYS[1], KEYS[2], ARGV[1])
@@ -33,9 +34,13 @@ if admitted then
 end
 
 local id, ms = ARGV[2], string.format('%.0f', math.floor(wall / 1000))
-redis.call('ZADD', KEYS[6], string.format('%.0f', now + ARGV[6]), ARGV[5])
+local due = string.format('%.0f', now + ARGV[6])
+redis.call('ZADD', KEYS[6], due, ARGV[5])
 redis.call('ZADD', KEYS[4], string.format('%.0f', now + ARGV[7]), id)
 redis.call('ZADD', KEYS[5], string.format('%.0f', now), id)
 redis.call('PEXPIRE', KEYS[5], 86400000) -- by the wall clock, which may jump: not a tight one
 redis.call('SET', KEYS[3], id .. ' 1 ' .. ms .. ' ' .. ms .. ' ' .. ARGV[8])
+if ARGV[9] ~= '' then
+  announce(KEYS[6], ARGV[5], due, ARGV[9])
+end
 return {1, epoch, tonumber(ms), now + ARGV[6]}

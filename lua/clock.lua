@@ -39,6 +39,14 @@ local function picture(marker_key, clock_key, run_id)
   end
 end
 
+-- Tells sleeping workers of a job that was put into `due`, if it is the first there: they know when
+-- the one behind it is due, and sleep until then.
+local function announce(due_key, job, at, channel)
+  if redis.call('ZRANGE', due_key, 0, 0)[1] == job then
+    redis.call('PUBLISH', channel, at)
+  end
+end
+
 -- The seq of the packed line under `key`, 0 when there is none; and the value itself.
 local function packed_seq(key)
   local value = redis.call('GET', key)

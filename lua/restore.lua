@@ -6,7 +6,7 @@
 --   ARGV  1 call id  2 seq  3 packed line  4 job
 --         5 wall ms at which the present stage began  6 its length in ms
 --         7 ms from then to the call's expected end, or '' when it holds no slot
---         8 the channel of events
+--         8 the channel of events  9 the channel that wakes workers
 -- Returns 1 if it was news.
 local seq, value = packed_seq(KEYS[1])
 if tonumber(ARGV[2]) < seq then
@@ -16,8 +16,10 @@ local now, wall = clock(KEYS[4])
 local passed = math.max(0, wall - ARGV[5] * 1000)
 local length = ARGV[6] * 1000
 redis.call('SET', KEYS[1], ARGV[3] .. packed_metadata(value))
-redis.call('ZADD', KEYS[3], 'NX',
-           string.format('%.0f', now + length - math.min(length, passed)), ARGV[4])
+local due = string.format('%.0f', now + length - math.min(length, passed))
+if redis.call('ZADD', KEYS[3], 'NX', due, ARGV[4]) == 1 then
+  announce(KEYS[3], ARGV[4], due, ARGV[9])
+end
 if ARGV[7] ~= '' then
   redis.call('ZADD', KEYS[2], 'NX',
              string.format('%.0f', now + math.max(0, ARGV[7] * 1000 - passed)), ARGV[1])

@@ -47,8 +47,7 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
                    const struct call *call, bool moved) {
   if (moved)
     log_moved(call);
-  live_settle_queue(w->redis, job->text, call, batch_time(batch, call->id));
-  w->queued++;
+  worker_queued(w, live_settle_queue(w->redis, job->text, call, batch_time(batch, call->id)));
 }
 
 /* Moves the calls of the batch, and queues what Redis has to know; see batch_exec(). */
@@ -67,6 +66,8 @@ static bool move(struct worker *w, const struct batch *batch, bool *seen) {
   return batch_exec(w, batch, "calls_advance", ARRAY_LEN(values), values, on_row, seen);
 }
 
+enum { INSERT_MS = 100 }; /* so long after the admission the responder is left to insert the row */
+
 enum repair {
   REPAIR_NONE,     /* it has no row now; its job was dropped, or comes again */
   REPAIR_DONE,     /* it has one */
@@ -75,7 +76,7 @@ enum repair {
 
 static void drop_queue(struct worker *w, const struct job *job, const char *api_key) {
   live_drop_queue(w->redis, job, api_key);
-  w->queued++;
+  worker_queued(w, -1);
 }
 
 /* Without its live record the call's key is one of those of its shard. */
@@ -100,8 +101,9 @@ static enum repair drop_unless_there(struct worker *w, const struct job *job,
 }
 
 /*
- * A job without a row: the responder died between the admission and the insert, or does not know
- * whether the insert came through. Then the call is inserted from its live record.
+ * A job without a row: the responder is about to insert it (where states are short), or died
+ * between the admission and the insert, or does not know whether the insert came through. Then the
+ * call is inserted from its live record.
  */
 static enum repair insert_missing(struct worker *w, const struct batch *batch,
                                   const struct job *job) {
@@ -120,6 +122,11 @@ static enum repair insert_missing(struct worker *w, const struct batch *batch,
   }
   if (call.seq != 1 || job->n != 1)
     return drop_unless_there(w, job, &call);
+  int64_t age_ms = batch->wall_ms - call.entered_ms[0];
+  if (age_ms >= 0 && age_ms < INSERT_MS) { /* for as long again as it has been waited for */
+    batch_put_off(w, batch, job, age_ms + 1);
+    return REPAIR_NONE;
+  }
   switch (record_insert(w->pg, &call, batch->epoch, w->stripe,
                         clock_monotonic_ms() + RECORD_INSERT_MS)) {
   case RECORD_STORED:

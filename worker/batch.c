@@ -63,10 +63,14 @@ bool batch_exec(struct worker *w, const struct batch *batch, const char *stateme
   return true;
 }
 
+void batch_put_off(struct worker *w, const struct batch *batch, const struct job *job,
+                   int64_t delay_ms) {
+  live_requeue_queue(w->redis, job->text, job, batch_time(batch, job->id), delay_ms);
+  worker_queued(w, delay_ms);
+}
+
 void batch_give_back(struct worker *w, const struct batch *batch, const struct job *jobs,
                      int count) {
   for (int i = 0; i < count; i++)
-    live_requeue_queue(w->redis, jobs[i].text, &jobs[i], batch_time(batch, jobs[i].id),
-                       GIVE_BACK_MS);
-  w->queued += count;
+    batch_put_off(w, batch, &jobs[i], GIVE_BACK_MS);
 }

@@ -29,6 +29,10 @@ typedef void batch_row(struct worker *w, const struct batch *batch, const struct
 must_check bool batch_exec(struct worker *w, const struct batch *batch, const char *statement,
                            int count, const char *const *values, batch_row *on_row, bool *seen);
 
+/* Has a job of the batch done again `delay_ms` after the claim. */
+void batch_put_off(struct worker *w, const struct batch *batch, const struct job *job,
+                   int64_t delay_ms);
+
 /* Gives some of the batch's jobs back, to be done soon, because the record did not answer. */
 void batch_give_back(struct worker *w, const struct batch *batch, const struct job *jobs,
                      int count);

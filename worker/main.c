@@ -39,9 +39,14 @@ static void set_up_signals(void) {
   signal(SIGPIPE, SIG_IGN);
 }
 
-void worker_sleep(int64_t ms) {
+void worker_wait(int fd, int64_t ms) {
   const struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-  ppoll(NULL, 0, &ts, &unblocked);
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  ppoll(&p, 1, &ts, &unblocked);
+}
+
+void worker_sleep(int64_t ms) {
+  worker_wait(-1, ms);
 }
 
 bool worker_stopping(void) {
@@ -52,6 +57,12 @@ bool worker_drain(struct worker *w) {
   int queued = w->queued;
   w->queued = 0;
   return live_drain(w->redis, queued);
+}
+
+void worker_queued(struct worker *w, int64_t delay_ms) {
+  w->queued++;
+  if (delay_ms >= 0 && (w->next_ms < 0 || delay_ms < w->next_ms))
+    w->next_ms = delay_ms;
 }
 
 int main(int argc, char **argv) {
@@ -65,6 +76,7 @@ int main(int argc, char **argv) {
       .config = &config,
       .pg = pg_new(&config, "mcs-worker", statements, true),
       .redis = redis_new(&config),
+      .wake = redis_new(&config),
       .ring = keyring_new(config.api_keys),
       .stripe = record_stripe_of_worker(),
   };
@@ -72,6 +84,7 @@ int main(int argc, char **argv) {
   poll_run(&w);
   log_info("worker.stop", "msg=\"told to stop\"");
   keyring_free(w.ring);
+  redis_free(w.wake);
   redis_free(w.redis);
   pg_free(w.pg);
   config_done(&config);

@@ -15,11 +15,10 @@
 enum {
   CLAIM_A_SHARD = 256,
   CLAIM_MAX = 16 * CLAIM_A_SHARD,
-  IDLE_MS = 500, /* a quarter of what makes the calls' clock stand still, see clock.lua */
-  BUSY_MS = 50,  /* what was done just now may have made jobs that are due at once */
   BATCH_MS = 10,
   BATCH_JOBS = 256, /* so many are worth a transaction of their own */
   TROUBLE_MS = 200, /* until the next try when a database does not answer */
+  LISTEN_MS = 5000, /* until the next try to subscribe */
 };
 
 static void (*const handlers[JOB_KIND__MAX])(struct worker *, const struct batch *) = {
@@ -60,51 +59,99 @@ static bool is_behind(const struct live_claim *claim) {
   return claim->count > 0 && claim->next_ms == 0;
 }
 
+/* What lies between two claims: at least this, even if a job comes due, and at most that. */
+struct pause {
+  int64_t least_ms, most_ms;
+};
+
+static const struct pause at_once = {0, 0};
+static const struct pause trouble = {TROUBLE_MS, TROUBLE_MS};
+
 /*
- * How long to sleep after a claim. A job that Redis has not told of yet is the first one of a call
- * that is created meanwhile, and due when its first state ends: so who had nothing to do need not
- * ask before half of the shortest state is over. Who has little to do pauses for a hundredth of it,
- * and so takes together what would be a transaction each.
+ * Sleeps until the first job that is known of is due: by the claim, or by what was queued since. Of
+ * any other that comes earlier one is woken. Who has little to do pauses for a hundredth of the
+ * shortest state, and so takes together what would be a transaction each.
  */
-static int64_t pause_ms(const struct worker *w, const struct live_claim *claim, int64_t passed_ms) {
-  int64_t shortest = lifecycle_shortest_ms(w->config->time_scale);
-  int64_t most = claim->count ? BUSY_MS : least_of(shortest / 2, IDLE_MS);
-  int64_t least = claim->count < BATCH_JOBS ? least_of(shortest / 100, BATCH_MS) : 0;
+static struct pause pause_after(const struct worker *w, const struct live_claim *claim,
+                                int64_t claimed_ms) {
+  int64_t passed_ms = clock_monotonic_ms() - claimed_ms;
+  struct pause pause = {.most_ms = LIVE_ASK_MS};
   if (is_behind(claim))
-    return 0;
-  int64_t pause = claim->next_ms < 0 ? most : least_of(claim->next_ms - passed_ms, most);
-  return pause < least ? least : pause;
+    return at_once;
+  if (claim->count > 0 && claim->count < BATCH_JOBS)
+    pause.least_ms = least_of(lifecycle_shortest_ms(w->config->time_scale) / 100, BATCH_MS);
+  if (w->next_ms >= 0)
+    pause.most_ms = least_of(w->next_ms - passed_ms, pause.most_ms);
+  return pause;
+}
+
+/* Hears of what other programs admit; without that jobs may come up to LIVE_ASK_MS late, no more.
+ */
+static void listen_again(struct worker *w) {
+  static int64_t next_ms;
+  if (strcmp(redis_run_id(w->wake), redis_run_id(w->redis)) == 0 || clock_monotonic_ms() < next_ms)
+    return;
+  next_ms = clock_monotonic_ms() + LISTEN_MS;
+  if (!live_listen(w->wake))
+    log_warn("worker.deaf", "msg=\"cannot subscribe to Redis channels: jobs may start late\"");
 }
 
 /* One round: returns how long to sleep. */
-static int64_t poll_once(struct worker *w, struct job *jobs) {
+static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_t *claimed_ms) {
   /* Without the record nothing can be done: leave the jobs to those who may reach it. */
   if (!pg_connect(w->pg, clock_monotonic_ms() + 2000) || !redis_connect(w->redis))
-    return TROUBLE_MS;
-  struct live_claim claim = {.jobs = jobs, .most = CLAIM_MAX};
-  int64_t began_ms = clock_monotonic_ms();
-  if (!live_claim(w->redis, &claim))
-    return TROUBLE_MS;
-  if (!claim.whole && !reconcile_run(w))
-    return TROUBLE_MS;
-  if (claim.count > 0) {
-    do_jobs(w, &claim);
+    return trouble;
+  listen_again(w);
+  if (!live_claim(w->redis, claim))
+    return trouble;
+  *claimed_ms = clock_monotonic_ms();
+  if (!claim->whole)
+    return reconcile_run(w) ? at_once : trouble;
+  w->next_ms = claim->next_ms;
+  if (claim->count > 0) {
+    do_jobs(w, claim);
     if (!worker_drain(w))
-      return TROUBLE_MS;
+      return trouble;
   }
   bool auditing = false;
-  if (!is_behind(&claim)) { /* else these can wait; both pace themselves */
+  if (!is_behind(claim)) { /* else these can wait; both pace themselves */
     retention_run(w);
     auditing = audit_run(w);
   }
-  return auditing ? 0 : pause_ms(w, &claim, clock_monotonic_ms() - began_ms);
+  return auditing ? at_once : pause_after(w, claim, *claimed_ms);
+}
+
+/* When a job is due that was heard of, by this host's clock. */
+static int64_t heard_due_ms(const struct live_claim *claim, int64_t claimed_ms, int shard,
+                            int64_t due_us) {
+  return claimed_ms + (due_us - claim->time[shard].now_us + 999) / 1000;
+}
+
+static void rest(struct worker *w, const struct live_claim *claim, int64_t claimed_ms,
+                 struct pause pause) {
+  int64_t now_ms = clock_monotonic_ms(), due_us;
+  int64_t until_ms = now_ms + pause.most_ms;
+  int shard;
+  worker_sleep(pause.least_ms); /* even for 0 ms: it lets the stop signal in */
+  for (;;) {
+    while (live_heard(w->wake, &shard, &due_us))
+      until_ms = least_of(until_ms, heard_due_ms(claim, claimed_ms, shard, due_us));
+    now_ms = clock_monotonic_ms();
+    if (worker_stopping() || now_ms >= until_ms)
+      return;
+    worker_wait(redis_fd(w->wake), until_ms - now_ms);
+  }
 }
 
 void poll_run(struct worker *w) {
   struct job *jobs = calloc(CLAIM_MAX, sizeof(*jobs));
   if (!jobs)
     log_oom();
-  while (!worker_stopping())
-    worker_sleep(poll_once(w, jobs)); /* even for 0 ms: it lets the stop signal in */
+  struct live_claim claim = {.jobs = jobs, .most = CLAIM_MAX};
+  int64_t claimed_ms = 0;
+  while (!worker_stopping()) {
+    struct pause pause = poll_once(w, &claim, &claimed_ms);
+    rest(w, &claim, claimed_ms, pause);
+  }
   free(jobs);
 }

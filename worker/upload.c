@@ -27,8 +27,8 @@ void upload_start(struct worker *w, const struct batch *batch) {
     job_format(&finish);
     live_requeue_queue(w->redis, start->text, &finish, batch_time(batch, start->id),
                        start->length_ms);
+    worker_queued(w, start->length_ms);
   }
-  w->queued += batch->count;
 }
 
 static void log_ended(const struct call *call, int64_t now_ms) {
@@ -67,12 +67,13 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
     int64_t most_ms = lifecycle_backoff_ms(call->upload_attempts, w->config->time_scale);
     if (delay_ms > most_ms)
       delay_ms = most_ms;
-    live_requeue_queue(w->redis, job->text, &next, batch_time(batch, job->id),
-                       delay_ms > 0 ? delay_ms : 0);
+    if (delay_ms < 0)
+      delay_ms = 0;
+    live_requeue_queue(w->redis, job->text, &next, batch_time(batch, job->id), delay_ms);
+    worker_queued(w, delay_ms);
   } else {
-    live_settle_queue(w->redis, job->text, call, batch_time(batch, call->id));
+    worker_queued(w, live_settle_queue(w->redis, job->text, call, batch_time(batch, call->id)));
   }
-  w->queued++;
 }
 
 static bool finish(struct worker *w, const struct batch *batch, bool *seen) {
@@ -106,6 +107,6 @@ void upload_finish(struct worker *w, const struct batch *batch) {
   for (int i = 0; i < batch->count; i++)
     if (!seen[i]) { /* the row was removed by hand */
       live_drop_queue(w->redis, &batch->jobs[i], NULL);
-      w->queued++;
+      worker_queued(w, -1);
     }
 }

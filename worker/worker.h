@@ -16,16 +16,23 @@ struct worker {
   const struct config *config;
   struct pg *pg;
   struct redis *redis;
+  struct redis *wake; /* hears of jobs that come due earlier than this worker would ask */
   struct keyring *ring;
-  int stripe; /* of the metrics table */
-  int queued; /* commands in the pipeline */
+  int stripe;      /* of the metrics table */
+  int queued;      /* commands in the pipeline */
+  int64_t next_ms; /* from the claim until the first job that is known of is due; -1: none */
 };
 
 /* Sends the pipeline. False when Redis did not take all of it: what it did not take comes again
  * when the jobs' leases are over. */
 bool worker_drain(struct worker *w);
+/* One more command is in the pipeline. The job that it puts into `due`, if any, is due `delay_ms`
+ * after the claim (-1: it puts none). */
+void worker_queued(struct worker *w, int64_t delay_ms);
 /* Sleeps, at most `ms`; ends early when the worker is to stop. */
 void worker_sleep(int64_t ms);
+/* The same, and ends early when something can be read from `fd` (-1: none). */
+void worker_wait(int fd, int64_t ms);
 /* True once the worker was told to stop. */
 bool worker_stopping(void);
 

@@ -67,7 +67,7 @@ if (cluster.isPrimary) {
     const text = JSON.stringify(metadata);
     const admitted = await redis.admit(`${at}whole`, `${at}clock`, `${at}call:${id}`, `${at}slots:${req.key}`,
       `${at}window:${req.key}`, `${at}due`, await runId, id, 1000000, 1000000, `${id} advance 1`, 1500000, 12000000,
-      `ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 ${from} ${to} ${req.key} -\n${text}`);
+      `ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 ${from} ${to} ${req.key} -\n${text}`, '');
     if (admitted[0] !== 1) return res.status(429).json({ error: 'Rate limit exceeded' });
     const client = await pool.connect();
     await client.query({ name: 'insert', text: process.env.INSERT, values: [id, from, to, text, req.key, admitted[2],
