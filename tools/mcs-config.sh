@@ -20,7 +20,7 @@ build_programs() {
 # An absolute form of a path that need not exist yet; $2 is the folder it is relative to.
 absolute() { [[ $1 == /* ]] && realpath -sm "$1" || realpath -sm "$2/$1"; }
 
-# Decides MCS_ENV_FILE and MCS_VAR; says in var_is_default whether the person named the folder.
+# Decides MCS_ENV_FILE and MCS_VAR; says in var_is_default whether that is the clone's own var/.
 # The settings file is read by mcs-admin only, so without a build it cannot name the folder.
 find_folders() {
 	if [[ ! ${MCS_ENV_FILE+set} && -e $here/.env ]]; then
@@ -38,12 +38,48 @@ find_folders() {
 			named=$(resolve_config && eval "$config" && echo "$MCS_VAR") || exit
 		fi
 		MCS_VAR=$(absolute "$named" "$here")
-		[[ $MCS_VAR != "$here/var" ]] || var_is_default=yes
 	fi
 	# What a link stands for: see keep_var_elsewhere.
 	[[ ! -L $MCS_VAR ]] || MCS_VAR=$(realpath -m "$MCS_VAR")
-	[[ $MCS_VAR != *[\"\'\\\$[:cntrl:]]* ]] || die "MCS_VAR=$MCS_VAR must not contain quotes, \\ or \$"
+	[[ $MCS_VAR != "$here/var" ]] || var_is_default=yes
 	export MCS_VAR
+}
+
+# Whether a folder can hold the sockets and the settings of every component, whatever that takes for a
+# separator, a quote or a pattern.
+is_plain_path() { [[ $1 =~ ^[A-Za-z0-9/._+@~-]{1,75}$ ]]; }
+
+# A clone whose path is not plain has its var/ elsewhere; $1 names one more check that var/ has to pass, and
+# $2 says what it means when it fails. A person who names a folder gets that one, or a line about it.
+settle_var() {
+	local why="the path of $here has characters that not every component can handle, or is too long"
+	if is_plain_path "$MCS_VAR" || [[ ! $var_is_default ]]; then
+		"$1" && return
+		why=$2
+		[[ $var_is_default ]] || die "$why $MCS_VAR; set MCS_VAR to a folder elsewhere, e.g. /var/lib/mcs"
+		why+=" $here"
+	fi
+	keep_var_elsewhere "$why"
+}
+
+# Makes var/ a link to a folder elsewhere, with what is in it so far. Where that folder is there and the
+# link is not, somebody removed the link, and meant the data.
+keep_var_elsewhere() {
+	local state=/var/lib/mcs lock
+	((EUID == 0)) || state=${XDG_STATE_HOME:-${HOME:-}/.local/state}/mcs
+	! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
+	exec {lock}>"$here/build/.var.lock" && flock "$lock" || die "cannot write to $here/build"
+	if [[ ! -L $here/var ]]; then # or another ./mcs run was quicker
+		MCS_VAR=$state/$(sha256sum <<<"$here" | cut -c 1-12)
+		is_plain_path "$MCS_VAR" || die "$1; set MCS_VAR to a folder elsewhere"
+		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
+		say "$1: var/ becomes a link to $MCS_VAR"
+		rm -rf "$MCS_VAR" && mkdir -p "$state" && chmod 711 "$state" &&
+			if [[ -e $here/var ]]; then mv "$here/var" "$MCS_VAR"; else mkdir "$MCS_VAR"; fi &&
+			ln -s "$MCS_VAR" "$here/var" || die "cannot create $MCS_VAR"
+	fi
+	exec {lock}>&-
+	MCS_VAR=$(realpath -m "$here/var")
 }
 
 # Sets `config` to NAME='value' lines, and config_warnings to what is wrong in spite of all; the line
@@ -110,8 +146,13 @@ apply_config() {
 # The configuration as the environment and the settings file have it now.
 load_config() {
 	find_folders
+	[[ $MCS_VAR != *[\"\'\\\$[:cntrl:]]* ]] || die "MCS_VAR=$MCS_VAR must not contain quotes, \\ or \$"
 	resolve_config
 	apply_config "$config"
+	[[ ! $embedded_postgres || $MCS_VAR != *,* ]] ||
+		die "MCS_VAR=$MCS_VAR: to PostgreSQL's clients a comma separates hosts; choose another folder"
+	[[ $MCS_SERVER == lighttpd || $MCS_VAR != *[^[:alnum:]/._+@~\(\)-]* ]] ||
+		die "MCS_VAR=$MCS_VAR: the configuration of $MCS_SERVER takes letters, digits and ._+@~()- only; choose another folder"
 }
 
 # The configuration of the running copy as it was started; false when none runs.
@@ -141,7 +182,7 @@ lighttpd_var() {
 }
 
 # $1: what it listens on; $2: the responder program as bin-path shall have it; $3: deploy/lighttpd/ or
-# its copy.
+# its copy; $4: the same for `include`, which takes [ and { for parts of a pattern.
 print_vars() {
 	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files
 	if [[ $wsd_host != /* ]]; then
@@ -163,15 +204,25 @@ print_vars() {
 	lighttpd_var max_connections "$((files / 2))" number
 	lighttpd_var folder "$MCS_VAR" text
 	lighttpd_var env_file "${MCS_ENV_FILE:-}" text
-	printf 'include "%s/pool.conf"\n' "$3"
+	printf 'include "%s/pool.conf"\n' "$4"
 }
 
+# lighttpd takes a blank for the end of a program's name, and more for a pattern. A clone whose path is
+# not plain is represented by copies in its var/, which is elsewhere.
 cmd_vars() {
+	local bind program=$programs/mcs-responder deploy=$here/deploy/lighttpd
+	find_folders
+	settle_var true
 	load_config
-	(umask 077 && mkdir -p "$MCS_VAR/log" "$run_folder") || die "cannot create $MCS_VAR"
-	[[ $programs != *[[:blank:]]* ]] ||
-		die "lighttpd cannot start a program whose path has a blank in it: $programs (./mcs run can)"
-	local bind=$BIND
+	(umask 077 && mkdir -p "$MCS_VAR/log" "$run_folder" && : >>"$MCS_VAR/lock") || die "cannot create $MCS_VAR"
+	if ! is_plain_path "$here"; then
+		(umask 022 && mkdir -p "$MCS_VAR/bin" "$MCS_VAR/etc") || die "cannot write to $MCS_VAR"
+		prepare_programs
+		copy_lighttpd_folder || die "cannot write to $MCS_VAR/etc"
+		program=$MCS_VAR/bin/mcs-responder deploy=$MCS_VAR/etc/deploy/lighttpd
+	fi
+	is_plain_path "$program" || die "lighttpd cannot start a program whose path is $program (./mcs run can)"
+	bind=$BIND
 	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
-	print_vars "$bind" "$programs/mcs-responder" "$here/deploy/lighttpd"
+	print_vars "$bind" "$program" "$deploy" "$deploy"
 }

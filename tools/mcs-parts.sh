@@ -11,13 +11,14 @@ declare -A death_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [p
 # Seconds that a part may take to stop before it is killed.
 declare -A stop_seconds=([postgres]=60 [redis]=10 [wsd]=15 [worker]=20 [pool]=15 [api]=15)
 
-# Sets `command` to the words that start a part.
+# Sets `command` to the words that start a part, in the folder bin/. Redis reads its configuration from
+# its input: it takes a path with a bracket in it for a pattern, and without a match starts with defaults.
 part_command() {
 	case $1 in
 		postgres)
 			command=("$postgres_bin/postgres" -D "$MCS_VAR/postgres"
 				-c "config_file=$MCS_VAR/etc/postgresql.conf") ;;
-		redis) command=(redis-server "$MCS_VAR/etc/redis.conf") ;;
+		redis) command=(bash -c 'exec redis-server - <../etc/redis.conf') ;;
 		wsd) command=("$MCS_VAR/bin/mcs-wsd") ;;
 		worker) command=("$MCS_VAR/bin/mcs-worker") ;;
 		pool) command=("$MCS_VAR/bin/mcs-admin" listen "${RESPONDER_LISTEN:-$run_folder/responder.sock}" ./mcs-responder) ;;
@@ -197,11 +198,16 @@ prepare_programs() {
 # It listens on the socket that it is given.
 prepare_lighttpd() {
 	local etc=$MCS_VAR/etc
-	mkdir -p "$etc/deploy" && rm -rf "$etc/deploy/lighttpd" &&
-		cp -r "$here/deploy/lighttpd" "$etc/deploy/" &&
-		print_vars /dev/stdin ./mcs-responder "$etc/deploy/lighttpd" >"$etc/vars.conf" &&
-		sed 's|^include_shell .*|include "vars.conf"|' "$here/lighttpd.conf" >"$etc/lighttpd.conf" &&
-		chmod -R u=rwX,go=rX "$etc/deploy" || die "cannot write to $etc"
+	copy_lighttpd_folder &&
+		print_vars /dev/stdin ./mcs-responder "$etc/deploy/lighttpd" deploy/lighttpd >"$etc/vars.conf" &&
+		sed 's|^include_shell .*|include "vars.conf"|' "$here/lighttpd.conf" >"$etc/lighttpd.conf" ||
+		die "cannot write to $etc"
+}
+
+copy_lighttpd_folder() {
+	local folder=$MCS_VAR/etc/deploy
+	mkdir -p "$folder" && rm -rf "$folder/lighttpd" && cp -r "$here/deploy/lighttpd" "$folder/" &&
+		chmod -R u=rwX,go=rX "$folder"
 }
 
 # Removes what would mislead lighttpd, which takes an old socket that answers for a pool that lives, and

@@ -45,7 +45,7 @@ holds_socket() { [[ $MCS_SERVER == lighttpd ]]; }
 server_command() {
 	local file=$MCS_VAR/etc/$server_folder/$server_file
 	case $MCS_SERVER in
-		lighttpd) command=("$server_program" -D -f "$MCS_VAR/etc/lighttpd.conf") ;;
+		lighttpd) command=("$server_program" -D -f ../etc/lighttpd.conf) ;; # its folder is part of a pattern
 		nginx) command=("$server_program" -e stderr -c "$file") ;;
 		apache*) command=("$server_program" -D FOREGROUND -f "$file") ;;
 		caddy) command=(env HOME="$run_folder" XDG_DATA_HOME="$run_folder" "$server_program" run --config "$file" --adapter caddyfile) ;;
@@ -60,7 +60,6 @@ prepare_server() {
 	[[ $program != apache* ]] || program=apache2
 	server_program=$(PATH=$PATH:/usr/sbin:/sbin type -P "$program") || die "no $program"
 	[[ $MCS_SERVER != lighttpd ]] || { prepare_lighttpd; return; }
-	[[ $MCS_VAR != *[[:blank:],\&]* ]] || die "MCS_VAR=$MCS_VAR: no blank, comma or & can stand in the configuration of $MCS_SERVER"
 	local etc=$MCS_VAR/etc file new
 	new=$etc/$server_folder.new
 	[[ $MCS_SERVER != apache-* ]] || write_env_file || die "cannot write to $etc"

@@ -20,6 +20,10 @@ cmd_run() {
 		need_packages "${program_packages[@]}" "$server_package"
 		build_programs "$mode" all
 		check_odd_settings
+		find_folders
+		MCS_VAR=var resolve_config # a wrong setting is told before a folder is looked for
+		choose_user
+		settle_var var_can_be_entered "the user $service_user, which all services run as, cannot enter"
 		load_config
 		[[ ! $config_warnings ]] || say "${config_warnings//$'\n'/$'\n'mcs: }"
 		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
@@ -78,12 +82,11 @@ choose_user() {
 	# HOME: libpq looks there, and fails where it may not look.
 	as_user=(env HOME=/nonexistent setpriv "--reuid=$service_user" "--regid=$service_user" --init-groups
 		--no-new-privs --bounding-set=-all)
-	keep_var_elsewhere
 }
 
 need_service_user() {
 	! id "$service_user" >/dev/null 2>&1 || return 0
-	say "creating the system user $service_user, whom everything runs as"
+	say "creating the system user $service_user, which all services run as"
 	useradd --system --user-group --no-create-home --home-dir /nonexistent \
 		--shell /usr/sbin/nologin "$service_user" || die "cannot create the user $service_user"
 }
@@ -92,17 +95,7 @@ need_service_user() {
 # to type into our terminal.
 as_service() { (cd / && exec setsid -w "${as_user[@]}" --pdeathsig=KILL -- "$@"); }
 
-# A clone below /root is closed to the user mcs: then var/ becomes a link to a folder that is not.
-keep_var_elsewhere() {
-	as_service test -x "$(existing_parent "$MCS_VAR")" && return
-	[[ $var_is_default ]] || die "MCS_VAR=$MCS_VAR cannot be reached by the user $service_user"
-	[[ ! -e $here/var ]] || die "$here/var cannot be reached by the user $service_user; set MCS_VAR"
-	MCS_VAR=/var/lib/mcs/$(sha256sum <<<"$here" | cut -c 1-12)
-	say "the user $service_user cannot reach $here, so var/ is a link to $MCS_VAR"
-	mkdir -p "$MCS_VAR" && chmod 711 /var/lib/mcs && ln -sfn "$MCS_VAR" "$here/var" ||
-		die "cannot create $MCS_VAR"
-	run_folder=$MCS_VAR/run
-}
+var_can_be_entered() { ((EUID != 0)) || as_service test -x "$(existing_parent "$MCS_VAR")"; }
 
 # Prints the first line of a file below MCS_VAR that the service's user wrote and may have made
 # anything of: it is read as that user, not for long, and what it says is for the caller to check.
