@@ -427,6 +427,82 @@ uploads_ended() {
 	[[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1' AND upload_status <> 'COMPLETED'") == 0 ]]
 }
 
+# --- what it looks after while it runs -------------------------------------------------------------
+
+is_socket() { [[ -S $1 ]]; }
+is_smaller() { (($(stat -c %s "$1") < $2)); }
+
+@test "a socket that a cleaner of temporary files removed is there again, and the service whole" {
+	local socket sockets=("$MCS_VAR"/run/.s.PGSQL.5432 "$MCS_VAR"/run/redis.sock "$MCS_VAR"/run/wsd.sock)
+	nature starts-processes || sockets+=("$(find "$MCS_VAR/run" -name 'responder.*' -type s -print -quit)")
+	for socket in "${sockets[@]}"; do
+		[[ -S $socket ]]
+		rm "$socket"
+	done
+	for socket in "${sockets[@]}"; do
+		wait_until 60 is_socket "$socket"
+		grep -qxF "mcs: the socket $socket was removed; $(part_of_socket "$socket") is started again" "$out"
+	done
+	wait_until 60 is_ready
+	fresh_key
+	create_call
+	watch "$call_id" >"$BATS_TEST_TMPDIR/watched"
+	grep -q '"recording_url":"https' "$BATS_TEST_TMPDIR/watched"
+}
+
+part_of_socket() {
+	case $1 in
+		*/.s.PGSQL*) echo postgres ;;
+		*/redis.sock) echo redis ;;
+		*/wsd.sock) echo wsd ;;
+		*) [[ $(part_pid pool) ]] && echo pool || echo api ;;
+	esac
+}
+
+@test "logs are bounded while it runs: the newest 10 MB are kept in one old file, and writing goes on" {
+	local name log=$MCS_VAR/log
+	for name in access worker; do
+		yes 'an old line' | head -c 11000000 >>"$log/$name.log"
+		printf '\nthe last line\n' >>"$log/$name.log"
+	done
+	for name in access worker; do
+		wait_until 60 is_smaller "$log/$name.log" 1000000
+		same "$(stat -c %s "$log/$name.log.1")" $((10240 * 1024))
+		tail -n 5 "$log/$name.log.1" | grep -qx 'the last line'
+		match "$(stat -c %a "$log/$name.log.1")" '^600$'
+	done
+	create_call
+	wait_until 20 grep -q "id=$call_id" "$log/worker.log"
+	wait_until 20 grep -q 'POST /calls' "$log/access.log"
+	# Nobody wrote behind a hole where the old end was.
+	is_smaller "$log/access.log" 1000000
+}
+
+@test "a folder that was removed under a running instance: run and status say so, and the instance ends" {
+	local servers=$MCS_VAR/run number folder
+	start_copy gone POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	number=$(<"$MCS_VAR/mcs.pid") folder=$MCS_VAR
+	kill -STOP "$number" # so that it does not notice at once
+	rm -r "$MCS_VAR"
+	run mcs status
+	same "$status" 1
+	same "$output" "mcs: the folder $folder was removed while process $number runs in it; ./mcs stop ends that"
+	run mcs run POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock"
+	same "$status" 1
+	same "$output" "mcs: the folder $folder was removed while process $number runs in it; ./mcs stop ends that"
+	kill -CONT "$number"
+	wait_until 60 process_is_gone "$number"
+	grep -qx "mcs: the folder $folder was removed, so its instance ends" "$(copies_folder)/gone.out"
+	run mcs status
+	same "$output" "mcs: not running in $folder"
+	# stop need not wait for that.
+	start_copy_again gone POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	rm -r "$MCS_VAR"
+	run mcs stop
+	same "$status" 0
+	rm "$(copies_folder)/gone.copy"
+}
+
 # --- the end --------------------------------------------------------------------------------------
 
 @test "stop stops all that was started, and leaves nothing but the data" {

@@ -170,6 +170,25 @@ copy_runs() {
 	! flock -ns "$MCS_VAR/lock" true
 }
 
+# Prints the process id of an instance whose folder was MCS_VAR and has been removed: it still has the
+# lock open.
+removed_instance() {
+	local path target number
+	while IFS=$'\t' read -r path target; do
+		number=${path#/proc/} number=${number%%/*}
+		[[ $target == "$MCS_VAR/lock (deleted)" && $(<"/proc/$number/comm") == mcs ]] || continue
+		echo "$number"
+		return
+	done < <(find /proc/[0-9]*/fd -maxdepth 1 -lname '*/lock (deleted)' -printf '%p\t%l\n')
+	return 1
+} 2>/dev/null
+
+die_not_running() {
+	local number
+	number=$(removed_instance) || die "not running in $MCS_VAR"
+	die "the folder $MCS_VAR was removed while process $number runs in it; ./mcs stop ends that"
+}
+
 # --- what lighttpd.conf includes ------------------------------------------------------------------
 
 # A line of lighttpd's configuration; numbers stay bare.

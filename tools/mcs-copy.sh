@@ -21,12 +21,16 @@ need_servers() {
 cmd_stop() {
 	(($# == 0)) || die 'stop takes no arguments'
 	find_folders
-	copy_runs || die "not running in $MCS_VAR"
-	local number deadline=$((SECONDS + 120))
-	number=$(running_pid) || die "$MCS_VAR/mcs.pid does not say which process it is"
+	local number still=copy_runs deadline=$((SECONDS + 120))
+	if copy_runs; then
+		number=$(running_pid) || die "$MCS_VAR/mcs.pid does not say which process it is"
+	else
+		number=$(removed_instance) || die "not running in $MCS_VAR"
+		still=removed_instance
+	fi
 	kill -s TERM "$number" 2>/dev/null || die "cannot stop process $number"
 	# Its lock goes with it, and it goes when all its parts have gone.
-	while copy_runs; do
+	while "$still" >/dev/null; do
 		((SECONDS < deadline)) || die "process $number does not stop"
 		sleep 0.1
 	done
@@ -34,7 +38,7 @@ cmd_stop() {
 }
 
 cmd_status() {
-	load_running_config || die "not running in $MCS_VAR"
+	load_running_config || die_not_running
 	local name number since state well=0 seen=' '
 	printf '%-9s %-9s %8s  %s\n' PART STATE PROCESS 'UP SINCE'
 	while read -r name number since; do

@@ -29,6 +29,22 @@ part_command() {
 # Where a part logs: the responders with the web server, wherever they come from.
 log_of() { echo "$MCS_VAR/log/${1/#pool/api}.log"; }
 
+# The socket file without which a part is of no use; nothing where it has none, or on TCP only.
+socket_of() {
+	local socket=''
+	case $1 in
+		postgres) socket=$run_folder/.s.PGSQL.${POSTGRES_PORT:?} ;;
+		redis) socket=$run_folder/redis.sock ;;
+		wsd) socket=${WSD_LISTEN:-$run_folder/wsd.sock} ;;
+		pool) socket=${RESPONDER_LISTEN:-$run_folder/responder.sock} ;;
+		api) [[ $MCS_SERVER != lighttpd ]] || socket=$(responder_socket) ;;
+	esac
+	[[ $socket != /* ]] || echo "$socket"
+}
+
+# Where lighttpd's pool of responders listens.
+responder_socket() { echo "$(sed -n 's/^var.mcs_responder_socket = "\(.*\)"$/\1/p' "$MCS_VAR/etc/vars.conf")-0"; }
+
 # Whether this configuration has the part at all.
 part_wanted() {
 	case $1 in

@@ -6,7 +6,7 @@ restart_wanted='' generation=0
 
 cmd_restart() {
 	(($# == 0)) || die 'restart takes no arguments'
-	load_running_config || die "not running in $MCS_VAR"
+	load_running_config || die_not_running
 	local number outcome file=$MCS_VAR/restarted deadline=$((SECONDS + 90))
 	number=$(running_pid) || die "$MCS_VAR/mcs.pid does not say which process it is"
 	# The space for the outcome is taken before anything is done: a full disk shows here.
@@ -81,7 +81,7 @@ renew_wsd_and_api() {
 	read -ra old_pool < <(api_children)
 	generation=$((generation + 1))
 	write_vars || return
-	socket=$(sed -n 's/^var.mcs_responder_socket = "\(.*\)"$/\1/p' "$MCS_VAR/etc/vars.conf")-0
+	socket=$(responder_socket)
 	kill -s USR1 "${pid[api]}" || return
 	pause 0.1 # for the handshakes that lighttpd has in hand
 	[[ ! $old ]] || renew_wsd || return

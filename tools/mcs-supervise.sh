@@ -8,7 +8,7 @@ declare -A pid=() started=() failures=() log_start=()
 service_user=mcs
 # The words that make a command run as service_user, without a way back.
 as_user=(setpriv --no-new-privs)
-lock_fd='' quiet_fd='' web_fd='' stop_wanted=''
+lock_fd='' folder_fd='' quiet_fd='' web_fd='' stop_wanted=''
 
 # Twice: the second time with the web server's socket as standard input. It is ours, and not the web
 # server's, so that who comes while that is started again waits and is not refused.
@@ -27,6 +27,7 @@ cmd_run() {
 		load_config
 		[[ ! $config_warnings ]] || say "${config_warnings//$'\n'/$'\n'mcs: }"
 		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
+		! removed_instance >/dev/null || die_not_running
 		export MCS_RUN_BEGAN=$begin
 		! part_wanted api || hold_socket "$here/mcs" run
 		exec "$here/mcs" run </dev/null
@@ -132,9 +133,7 @@ prepare_logs() {
 	local log=$MCS_VAR/log name file
 	readable_folder "$log"
 	find "$log" -mindepth 1 \( ! -type f -o -links +1 \) -exec rm -rf {} +
-	while IFS= read -r file; do
-		mv -f "$file" "$file.1"
-	done < <(find "$log" -name '*.log' -size +10240k)
+	for file in "$log"/*.log; do bound_log "$file"; done
 	for name in "${part_names[@]}" access; do
 		file=$(log_of "$name")
 		[[ -e $file ]] || (umask 077 && : >"$file") || die "cannot write to $log"
@@ -153,6 +152,8 @@ take_folder() {
 		die "MCS_VAR=$MCS_VAR holds other things: name an empty or a new folder"
 	exec {lock_fd}>>"$MCS_VAR/lock" || die "cannot write to $MCS_VAR"
 	flock -w 0.3 "$lock_fd" || die "already running in $MCS_VAR$(running_pid ' as process ')"
+	# systemd-tmpfiles leaves a folder alone that is locked itself, should ours be in /tmp.
+	exec {folder_fd}<"$MCS_VAR" && flock -n "$folder_fd"
 	echo $$ 2>/dev/null >"$MCS_VAR/mcs.pid" || die "cannot write to $MCS_VAR" # at once: nobody may take the old one for ours
 	if ((EUID == 0)); then
 		umask 027
@@ -281,7 +282,7 @@ start_part() {
 	part_command "$name"
 	log_start[$name]=$(stat -c %s "$log" 2>/dev/null || echo 0)
 	(
-		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&-
+		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&-
 		[[ $name != api ]] || exec <&"$web_fd"
 		exec {web_fd}<&- setsid env --default-signal "${as_user[@]}" \
 			--pdeathsig="${death_signal[$name]}" -- \
@@ -325,21 +326,24 @@ banner() {
 
 # --- keeping alive --------------------------------------------------------------------------------
 
-# Waits for whatever dies, and starts it again. Signals end this through their traps.
+# Waits for whatever dies, and starts it again; looks around now and then. Signals end this through their
+# traps.
 supervise() {
 	local dead status name
 	while :; do
 		[[ ! $restart_wanted ]] || rolling_restart
+		set_alarm
 		dead=''
 		# Here, and only here, a signal may end us at once: one that came just before the wait would
 		# otherwise be noted and then forgotten for as long as nothing dies.
 		trap 'exit 0' INT TERM HUP
 		end_if_wanted
-		wait -n -p dead "${pid[@]}" 2>/dev/null # bash would print the whole command that was killed
+		wait -n -p dead "${pid[@]}" "$alarm_pid" 2>/dev/null # bash would print the whole command that was killed
 		status=$?
 		trap 'stop_wanted=yes' INT TERM HUP
 		pause 0.01 # lets bash take note of what else died
 		end_if_wanted
+		[[ ${dead:-} != "$alarm_pid" ]] || { alarm_pid='' && look_around; }
 		for name in "${part_names[@]}"; do
 			[[ ${pid[$name]:-} ]] || continue
 			if [[ ${pid[$name]} == "${dead:-}" ]]; then
@@ -349,6 +353,47 @@ supervise() {
 			fi
 		done
 	done
+}
+
+# A child whose end is the time to look around.
+alarm_pid='' look_seconds=5
+set_alarm() {
+	[[ ! $alarm_pid ]] || ! kill -0 "$alarm_pid" 2>/dev/null || return 0
+	(exec {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&- {web_fd}<&- setpriv --pdeathsig=KILL -- sleep "$look_seconds") </dev/null &
+	alarm_pid=$!
+}
+
+look_around() {
+	has_folder || die "the folder $MCS_VAR was removed, so its instance ends"
+	local name socket
+	for name in "${part_names[@]}"; do
+		socket=$(socket_of "$name")
+		[[ $socket && ! -S $socket && ${pid[$name]:-} ]] || continue
+		((EPOCHSECONDS - ${started[$name]} >= 10)) || continue # it may be about to make it
+		say "the socket $socket was removed; $name is started again"
+		kill -s "${death_signal[$name]}" "${pid[$name]}" 2>/dev/null
+	done
+	for name in "${part_names[@]}" access mcs; do
+		bound_log "$(log_of "$name")"
+	done
+}
+
+# Whether our folder is there, and nobody else's in its place. A lock file that is missing alone is the
+# work of a cleaner, or a mistake: there is another then.
+has_folder() {
+	[[ ! $MCS_VAR/lock -ef /proc/self/fd/$lock_fd ]] || return 0
+	[[ ! -e $MCS_VAR/lock && -x $MCS_VAR/bin/mcs-admin ]] || return
+	exec {lock_fd}>&-
+	exec {lock_fd}>>"$MCS_VAR/lock" && flock -n "$lock_fd"
+}
+
+# Keeps the end of a log as one old file when it has grown too large. Whoever writes it goes on at its
+# beginning (all append), and nobody need be told; a line that is written at this moment may be lost.
+log_kilobytes=10240
+bound_log() {
+	(($(stat -c %s "$1" 2>/dev/null || echo 0) > log_kilobytes * 1024)) || return 0
+	(umask 077 && tail -c "${log_kilobytes}k" "$1" >"$1.1") 2>/dev/null || rm -f "$1.1"
+	: >"$1"
 }
 
 # Starts a part again that died: at once, then after ever longer pauses while it keeps dying.
@@ -370,6 +415,7 @@ revive() {
 finish() {
 	trap '' INT TERM HUP USR1
 	local had_parts=${pid[*]:-}
+	[[ ! $alarm_pid ]] || kill "$alarm_pid" 2>/dev/null
 	[[ ! $had_parts ]] || say 'stopping'
 	exec {web_fd}<&-
 	# lighttpd takes nothing new and waits for its connections, the WebSockets among them until wsd
