@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARGS_MAX = 24, NUMBER_SIZE = 24, WINDOWS_A_CALL = 20 };
+enum { ARGS_MAX = 24, NUMBER_SIZE = 24 };
 
 /* The arguments of one script call, with room for the numbers among them. */
 struct args {
@@ -62,7 +62,7 @@ static int64_t timed_stages_ms(const struct call *call) {
 enum live_verdict live_admit(struct redis *redis, struct call *call,
                              const struct live_limits *limits, struct live_admission *admission) {
   char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
-      due[KEYS_SIZE], wake[KEYS_SIZE];
+      due[KEYS_SIZE], recent[KEYS_SIZE], wake[KEYS_SIZE];
   int shard = keys_shard(call->id);
   keys_whole(shard, whole);
   keys_clock(shard, clock);
@@ -70,6 +70,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   keys_slots(call->api_key, slots);
   keys_window(call->api_key, window);
   keys_due(shard, due);
+  keys_recent(shard, recent);
   keys_wake(shard, wake);
   struct job job;
   first_job(call, &job);
@@ -79,7 +80,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   buf_add(&packed, call->metadata, call->metadata_len);
 
   struct args a = {0};
-  const char *const keys[] = {whole, clock, record, slots, window, due};
+  const char *const keys[] = {whole, clock, record, slots, window, due, recent};
   for (size_t i = 0; i < ARRAY_LEN(keys); i++)
     add_text(&a, keys[i]);
   add_text(&a, redis_run_id(redis));
@@ -116,19 +117,21 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
 
 bool live_release(struct redis *redis, const struct call *call,
                   const struct live_admission *admission) {
-  char record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE], due[KEYS_SIZE];
+  char record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE], due[KEYS_SIZE], recent[KEYS_SIZE];
+  int shard = keys_shard(call->id);
   keys_call(call->id, record);
   keys_slots(call->api_key, slots);
   keys_window(call->api_key, window);
-  keys_due(keys_shard(call->id), due);
+  keys_due(shard, due);
+  keys_recent(shard, recent);
   struct job job;
   first_job(call, &job);
   struct args a = {0};
-  const char *const texts[] = {record, slots, window, due, call->id, job.text};
+  const char *const texts[] = {record, slots, window, due, recent, call->id, job.text};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++)
     add_text(&a, texts[i]);
   add_number(&a, admission->due_us);
-  queue(redis, "release", 4, &a);
+  queue(redis, "release", 5, &a);
   cleanup_reply redisReply *reply = redis_next(redis);
   return redis_int(reply, 0) == 1;
 }
@@ -180,33 +183,18 @@ enum live_find live_find(struct redis *redis, const char *id, struct call *call,
   return LIVE_FOUND;
 }
 
-/* Queues the question for one shard; returns how many replies it will bring. */
-static int queue_admitted(struct redis *redis, const struct keyring *ring, int shard) {
-  char names[WINDOWS_A_CALL + 1][KEYS_SIZE];
-  int questions = 0;
-  for (size_t i = 0; i < keyring_count(ring);) {
+long long live_admitted(struct redis *redis) {
+  char clock[KEYS_SIZE], recent[KEYS_SIZE];
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+    keys_clock(shard, clock);
+    keys_recent(shard, recent);
     struct args a = {0};
-    keys_clock(shard, names[0]);
-    add_text(&a, names[0]);
-    for (; i < keyring_count(ring) && a.count <= WINDOWS_A_CALL; i++)
-      if (keys_shard_of_owner(keyring_key(ring, i)) == shard) {
-        keys_window(keyring_key(ring, i), names[a.count]);
-        add_text(&a, names[a.count]);
-      }
-    if (a.count == 1)
-      break;
-    queue(redis, "admitted", a.count, &a);
-    questions++;
+    add_text(&a, clock);
+    add_text(&a, recent);
+    queue(redis, "admitted", 2, &a);
   }
-  return questions;
-}
-
-long long live_admitted(struct redis *redis, const struct keyring *ring) {
-  int questions = 0;
   long long sum = 0;
-  for (int shard = 0; shard < KEYS_SHARDS; shard++)
-    questions += queue_admitted(redis, ring, shard);
-  while (questions-- > 0) {
+  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
     cleanup_reply redisReply *reply = redis_next(redis);
     if (!reply)
       return -1;

@@ -2,7 +2,6 @@
 
 #include "common/call.h"
 #include "common/job.h"
-#include "common/keyring.h"
 #include "common/keys.h"
 #include "common/redis.h"
 
@@ -61,8 +60,8 @@ enum live_find {
 must_check enum live_find live_find(struct redis *redis, const char *id, struct call *call,
                                     redisReply **reply);
 
-/* Calls admitted in the last second over all keys of the ring; -1 when Redis did not answer. */
-long long live_admitted(struct redis *redis, const struct keyring *ring);
+/* Calls admitted in the last second, of all API keys; -1 when Redis did not answer. */
+long long live_admitted(struct redis *redis);
 
 /* True if every shard's picture is whole. `*down` when Redis did not answer. */
 must_check bool live_is_whole(struct redis *redis, bool *down);

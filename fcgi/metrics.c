@@ -5,7 +5,7 @@
 void metrics_get(const struct exchange *x) {
   struct record_metrics m;
   long long current_cps;
-  if (!store_metrics(x->responder->store, x->responder->ring, &m, &current_cps)) {
+  if (!store_metrics(x->responder->store, &m, &current_cps)) {
     reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
     return;
   }

@@ -234,10 +234,9 @@ void store_held_done(struct store_held *held) {
   *held = (struct store_held){0};
 }
 
-bool store_metrics(struct store *store, const struct keyring *ring, struct record_metrics *metrics,
-                   long long *current_cps) {
+bool store_metrics(struct store *store, struct record_metrics *metrics, long long *current_cps) {
   *current_cps = -1;
-  if (redis_usable(store, redis_connect) && (*current_cps = live_admitted(store->redis, ring)) < 0)
+  if (redis_usable(store, redis_connect) && (*current_cps = live_admitted(store->redis)) < 0)
     blame_redis(store);
   if (*current_cps < 0)
     *current_cps = 0;

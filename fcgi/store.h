@@ -1,7 +1,6 @@
 #pragma once
 
 #include "common/call.h"
-#include "common/keyring.h"
 #include "common/live.h"
 #include "common/record.h"
 #include "fcgi/breaker.h"
@@ -47,8 +46,7 @@ void store_held_done(struct store_held *held);
 
 /* The counters, and the calls admitted in the last second (0 while Redis is away: then nothing can
  * be admitted). False when PostgreSQL does not answer. */
-bool store_metrics(struct store *store, const struct keyring *ring, struct record_metrics *metrics,
-                   long long *current_cps);
+bool store_metrics(struct store *store, struct record_metrics *metrics, long long *current_cps);
 
 /* Adds the names of what the creation of a call needs and does not have now, separated by ", ";
  * nothing when a call can be created. Writes are tried once a second at most. */

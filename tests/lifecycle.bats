@@ -191,7 +191,7 @@ cps_is() {
 # The kinds of keys that are there beside what expires.
 only_these_keys() {
 	[[ $(live --scan --pattern 'mcs:*' | sed 's/.*}://; s/:.*//' | sort -u |
-		grep -v -x -E 'call|window' | paste -sd ' ') == "$*" ]]
+		grep -v -x -E 'call|window|recent' | paste -sd ' ') == "$*" ]]
 }
 
 nothing_due() { [[ ! $(live --scan --pattern 'mcs:{*}:due') && ! $(live --scan --pattern 'mcs:{*}:slots:*') ]]; }

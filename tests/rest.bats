@@ -202,6 +202,16 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 
 # --- GET /metrics ---------------------------------------------------------------------------------
 
+@test "GET /metrics asks Redis as much whatever the number of keys" {
+	local count
+	KEY=demo-key
+	live CONFIG RESETSTAT
+	api GET /metrics
+	expect 200
+	count=$(live INFO commandstats | sed -n 's/^cmdstat_zcount:calls=\([0-9]*\).*/\1/p')
+	same "$count" 16 # one a shard; there are 502 keys
+}
+
 @test "GET /metrics has exactly the document's fields, all whole numbers" {
 	KEY=demo-key
 	api GET /metrics

@@ -97,8 +97,7 @@ enum store_find store_find(struct store *store, const char *id, struct call *cal
 void store_held_done(struct store_held *held) {
 }
 
-bool store_metrics(struct store *store, const struct keyring *ring, struct record_metrics *metrics,
-                   long long *current_cps) {
+bool store_metrics(struct store *store, struct record_metrics *metrics, long long *current_cps) {
   store->summed++;
   *metrics = (struct record_metrics){.total_calls = store->answer};
   *current_cps = store->answer;
