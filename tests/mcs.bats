@@ -160,6 +160,47 @@ is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 	use own
 }
 
+@test "run --wait returns when the service is ready, in the background; stop stops it" {
+	local servers=$MCS_VAR/run number own=$MCS_VAR
+	# As in a CI's step: the shell that started it, and its output, are gone afterwards.
+	run bash -c 'exec setsid -w "$@" </dev/null' sh env "MCS_VAR=$(copies_folder)/hidden" PORT="$(free_port)" \
+		MCS_ENV_FILE=/dev/null MCS_SERVER="${MCS_SERVER:-lighttpd}" "$MCS_ROOT/mcs" run --wait POSTGRES_HOST="$servers" \
+		REDIS_HOST="$servers/redis.sock"
+	same "$status" 0
+	MCS_VAR=$(copies_folder)/hidden
+	number=$(<"$MCS_VAR/mcs.pid")
+	match "$output" "^mcs: ready in the background as process $number; ./mcs stop stops it"
+	match "$output" "  URL       http://localhost:[0-9]+"
+	curl -q -sf --noproxy '*' "$(sed -n 's/^  URL  *//p' <<<"$output")/ready"
+	match "$(mcs logs mcs)" 'mcs: ready after [0-9.]+ s'
+	match "$(stat -c %a "$MCS_VAR/log/mcs.log")" '^600$'
+	# A second one is refused, as ever; and what goes wrong later is shown as well.
+	run mcs run --detach
+	same "$status" 1
+	same "$output" "mcs: already running in $MCS_VAR as process $number"
+	mcs stop
+	run mcs run --wait PORT="$(free_port)" POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" REDIS_PASSWORD=wrong
+	[[ $status != 0 ]]
+	match "$output" 'mcs: cannot use Redis'
+	[[ $output != *'ready after'* ]]
+	run mcs stop
+	match "$output" '^mcs: not running'
+	MCS_VAR=$own
+}
+
+@test "run --detach returns as soon as it starts, and says how to go on" {
+	local servers=$MCS_VAR/run own=$MCS_VAR
+	MCS_VAR=$(copies_folder)/hidden
+	run mcs run --detach PARTS=worker POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock"
+	same "$status" 0
+	match "$output" "^mcs: (ready|starting) in the background as process $(<"$MCS_VAR/mcs.pid"); ./mcs "
+	mcs stop
+	[[ ! -e $MCS_VAR/ready ]]
+	run mcs run --wait=soon
+	same "$output" 'mcs: run: --wait=soon must be a number of seconds'
+	MCS_VAR=$own
+}
+
 # --- the other commands ---------------------------------------------------------------------------
 
 @test "status shows every part and where it is ready" {

@@ -69,8 +69,8 @@ cmd_logs() {
 	for name; do
 		case $name in
 			-f) follow=yes ;;
-			api | worker | wsd | postgres | redis | access) names+=("$name") ;;
-			*) die "no log '$name': api, worker, wsd, postgres, redis, access" ;;
+			api | worker | wsd | postgres | redis | access | mcs) names+=("$name") ;;
+			*) die "no log '$name': api, worker, wsd, postgres, redis, access, mcs" ;;
 		esac
 	done
 	find_folders

@@ -29,8 +29,8 @@ cmd_run() {
 		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
 		! removed_instance >/dev/null || die_not_running
 		export MCS_RUN_BEGAN=$begin
-		! part_wanted api || hold_socket "$here/mcs" run
-		exec "$here/mcs" run </dev/null
+		[[ ! $detach ]] || start_detached "${instance_options[@]}"
+		become_instance "$here/mcs" run "${instance_options[@]}"
 	fi
 	unset MCS_RUN_BEGAN
 	trap '' USR1 # ./mcs restart may ask before we can
@@ -38,6 +38,7 @@ cmd_run() {
 	load_config
 	choose_user
 	take_folder
+	[[ ! $detach ]] || log_to_file
 	trap finish EXIT
 	# Only noted here, and looked at between two steps: bash 5.2 crashes when a trap ends it inside
 	# of a `read` and then reads again on its way out.
@@ -46,19 +47,37 @@ cmd_run() {
 	trap '' PIPE
 	exec {quiet_fd}<> <(:)
 	start_everything
-	banner "$begin"
+	local took=$((${EPOCHREALTIME//[.,]/} - ${begin//[.,]/}))
+	printf 'mcs: ready after %d.%d s%s\n\n' $((took / 1000000)) $((took / 100000 % 10)) \
+		"$([[ $detach ]] || echo '; Ctrl-C stops it')"
+	banner
+	: >"$MCS_VAR/ready"
 	supervise
 }
 
+# Sets what the options say; instance_options are those that the second start is given again.
+instance_options=()
 take_run_options() {
 	local argument
 	for argument; do
 		case $argument in
+			--detach) detach=yes ;;
+			--wait | --wait=*)
+				detach=yes wait_seconds=${argument#--wait} wait_seconds=${wait_seconds#=}
+				[[ ${wait_seconds:=60} =~ ^[0-9]{1,6}$ ]] || die "run: $argument must be a number of seconds"
+				;;
 			--server=*) MCS_SERVER=${argument#*=} ;;
 			[A-Za-z]*=*) take_setting "$argument" ;;
 			*) die "run: unknown argument '$argument'; see ./mcs run --help" ;;
 		esac
 	done
+	[[ ! $detach ]] || instance_options+=(--detach)
+}
+
+# Becomes the command that is the instance.
+become_instance() {
+	! part_wanted api || hold_socket "$@"
+	exec "$@" </dev/null
 }
 
 # Becomes a command with the web server's socket as standard input; where that binds it itself, makes
@@ -154,6 +173,7 @@ take_folder() {
 	flock -w 0.3 "$lock_fd" || die "already running in $MCS_VAR$(running_pid ' as process ')"
 	# systemd-tmpfiles leaves a folder alone that is locked itself, should ours be in /tmp.
 	exec {folder_fd}<"$MCS_VAR" && flock -n "$folder_fd"
+	rm -f "$MCS_VAR/ready"
 	echo $$ 2>/dev/null >"$MCS_VAR/mcs.pid" || die "cannot write to $MCS_VAR" # at once: nobody may take the old one for ours
 	if ((EUID == 0)); then
 		umask 027
@@ -309,12 +329,12 @@ banner() {
 	keys=("${kept[@]}")
 	shown=$(printf ', %s' "${keys[@]:0:6}")
 	((${#keys[@]} <= 6)) || extra=" and $((${#keys[@]} - 6)) more"
-	local took=$((${EPOCHREALTIME//[.,]/} - ${1//[.,]/}))
-	printf 'mcs: ready after %d.%d s; Ctrl-C stops it\n\n' $((took / 1000000)) $((took / 100000 % 10))
 	part_wanted api || return 0
 	cat <<-END
 		  URL       $url
 		  API keys  ${shown:2}$extra
+		  Watch     ./mcs watch CALL_ID prints the events of a call, ./mcs follow those of all
+		  Logs      $MCS_VAR/log, or ./mcs logs -f
 
 		  curl -X POST $url/calls \\
 		    -H 'Authorization: Bearer ${keys[0]}' \\
@@ -427,7 +447,7 @@ finish() {
 		tell_stop "$name"
 		await_stop "$name"
 	done
-	rm -rf "$run_folder"/*.sock* "$run_folder/fcgid" "$MCS_VAR/parts" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted"
+	rm -rf "$run_folder"/*.sock* "$run_folder/fcgid" "$MCS_VAR/parts" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted" "$MCS_VAR/ready"
 	[[ ! $had_parts ]] || say 'stopped'
 }
 

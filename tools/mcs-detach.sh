@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# ./mcs run --detach: the instance in the background, for CI. What is installed and built, and what is
+# wrong with the settings or the port, is told here as ever; from the moment that the instance has its
+# folder it logs to log/mcs.log there.
+
+detach='' wait_seconds=''
+
+# In the process that a person started: starts the instance and waits, with --wait until it is ready, else
+# until it has its folder.
+start_detached() {
+	local child state deadline=$((SECONDS + ${wait_seconds:-60})) log=$MCS_VAR/log/mcs.log logged
+	logged=$(stat -c %s "$log" 2>/dev/null || echo 0)
+	(become_instance setsid "$here/mcs" run "$@") &
+	child=$!
+	trap 'kill -s TERM "$child"; exit 130' INT TERM HUP
+	until state=$(state_of_start "$child") && [[ $state == ready || ! $wait_seconds ]]; do
+		kill -0 "$child" 2>/dev/null || fail_detached "$child" "$log" "$logged"
+		((SECONDS < deadline)) ||
+			die "not ready within $wait_seconds s; it goes on as process $child: ./mcs status, ./mcs logs mcs, ./mcs stop"
+		sleep 0.05
+	done
+	if [[ $state == ready ]]; then
+		say "ready in the background as process $child; ./mcs stop stops it"
+	else
+		say "starting in the background as process $child; ./mcs status tells when it is ready, ./mcs stop stops it"
+	fi
+	echo
+	banner
+	exit 0
+}
+
+# Prints how far the start has come; false before the instance has its folder.
+state_of_start() {
+	[[ $(running_pid) == "$1" ]] || return
+	[[ -e $MCS_VAR/ready ]] && echo ready || echo starting
+}
+
+# It has said why: here, or in its log behind what was there before.
+fail_detached() {
+	wait "$1"
+	local status=$?
+	[[ ! -e $2 ]] || tail -c "+$(($3 + 1))" "$2" >&2
+	exit "$((status ? status : 1))"
+}
+
+# In the instance, once it has its folder.
+log_to_file() {
+	local log=$MCS_VAR/log/mcs.log
+	(umask 077 && : >>"$log") && exec >>"$log" 2>&1 || die "cannot write to $log"
+}
