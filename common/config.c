@@ -52,8 +52,18 @@ static const char *rule_any(const char *s) {
   return NULL;
 }
 
-static const char *rule_path(const char *s) {
+static const char *rule_some(const char *s) {
   return *s ? rule_any(s) : "must not be empty";
+}
+
+static const char *rule_path(const char *s) {
+  return rule_some(s);
+}
+
+static const char *rule_pool_mode(const char *s) {
+  return strcmp(s, "session") == 0 || strcmp(s, "transaction") == 0
+             ? NULL
+             : "must be session or transaction";
 }
 
 static const char *rule_word(const char *s) {

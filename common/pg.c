@@ -28,6 +28,12 @@ struct pg {
   int64_t quiet_until_ms; /* a server that stays away is not news every time */
 };
 
+/* Whether a connection is ours for one transaction only: no statement stays prepared, no setting
+ * set. */
+static bool pools_transactions(const struct config *config) {
+  return strcmp(config->postgres_pool_mode, "transaction") == 0;
+}
+
 struct pg *pg_new(const struct config *config, const char *program, const char *const *statements,
                   bool prepare) {
   struct pg *pg = calloc(1, sizeof(*pg));
@@ -36,7 +42,7 @@ struct pg *pg_new(const struct config *config, const char *program, const char *
   pg->config = config;
   pg->program = program;
   pg->statements = statements;
-  pg->prepare = prepare;
+  pg->prepare = prepare && !pools_transactions(config);
   return pg;
 }
 
@@ -91,15 +97,7 @@ void pg_connect_params(const struct config *config, const char *program, const c
       {"password", *config->postgres_password ? config->postgres_password : NULL},
       {"application_name", program},
       {"client_encoding", "UTF8"},
-      /* The server gives up what we gave up waiting for, so that nothing lands much later. Our
-       * statements find rows by index, and are planned once, perhaps while a table is still empty:
-       * no plan may be chosen that reads all of it. */
-      {"options",
-       "-c statement_timeout=3000 -c lock_timeout=2500 -c jit=off"
-       " -c idle_in_transaction_session_timeout=10000 -c enable_seqscan=off"
-       " -c enable_hashjoin=off -c enable_mergejoin=off"
-       /* a host that vanished must not hold the lock of a rebuild for hours */
-       " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"},
+      /* No "options": poolers refuse them. See session.sql. */
       {"gssencmode", "disable"},
       {"tcp_user_timeout", "5000"},
       {"connect_timeout", "2"},
@@ -120,6 +118,76 @@ static void ignore_notice(void *arg, const PGresult *result) {
 void pg_quieten(PGconn *conn) {
   PQsetNoticeReceiver(conn, ignore_notice, NULL);
   PQsetErrorVerbosity(conn, PQERRORS_TERSE);
+}
+
+/* --- what is sent, and what comes back -------------------------------------------------------- */
+
+/* What a statement is sent in. */
+enum frame {
+  FRAME_NONE,        /* nothing: it is its own transaction, and the session is set up */
+  FRAME_TRANSACTION, /* a transaction that is set up as a session would be */
+  FRAME_OPEN,        /* the same, left open */
+};
+
+static bool send_text(PGconn *conn, const char *statement, int count, const char *const *values) {
+  return PQsendQueryParams(conn, pg_statement_text(statement), count, NULL, values, NULL, NULL, 1);
+}
+
+static bool send_framed(PGconn *conn, enum frame frame, bool prepared, const char *statement,
+                        int count, const char *const *values) {
+  static const char *const in_transaction[] = {"true"};
+  if (frame != FRAME_NONE && PQtransactionStatus(conn) == PQTRANS_IDLE &&
+      !(send_text(conn, "begin", 0, NULL) && send_text(conn, "session", 1, in_transaction)))
+    return false;
+  bool sent = prepared ? PQsendQueryPrepared(conn, statement, count, values, NULL, NULL, 1)
+                       : send_text(conn, statement, count, values);
+  return sent && (frame != FRAME_TRANSACTION || send_text(conn, "commit", 0, NULL)) &&
+         PQpipelineSync(conn);
+}
+
+bool pg_send(PGconn *conn, const struct config *config, const char *statement, int count,
+             const char *const *values) {
+  bool pooled = pools_transactions(config);
+  return send_framed(conn, pooled ? FRAME_TRANSACTION : FRAME_NONE, !pooled, statement, count,
+                     values);
+}
+
+bool pg_send_setup(PGconn *conn, const struct config *config, const char *const *statements) {
+  bool pooled = pools_transactions(config);
+  const char *const scope[] = {pooled ? "true" : "false"};
+  bool sent = PQenterPipelineMode(conn) && send_text(conn, "session", 1, scope);
+  for (const char *const *name = statements; *name && sent && !pooled; name++)
+    sent = PQsendPrepare(conn, *name, pg_statement_text(*name), 0, NULL);
+  return sent && PQpipelineSync(conn);
+}
+
+/* Of all that comes back the first error counts, else the last rows: the frame's own are fewer. */
+static void keep(PGresult **kept, PGresult *next) {
+  bool failed = *kept && PQresultStatus(*kept) == PGRES_FATAL_ERROR;
+  bool counts = PQresultStatus(next) == PGRES_TUPLES_OK ||
+                PQresultStatus(next) == PGRES_FATAL_ERROR || !*kept;
+  if (failed || !counts) {
+    PQclear(next);
+    return;
+  }
+  PQclear(*kept);
+  *kept = next;
+}
+
+enum pg_gathered pg_gather(PGconn *conn, PGresult **result) {
+  while (!PQisBusy(conn)) {
+    PGresult *next = PQgetResult(conn);
+    if (!next && PQstatus(conn) == CONNECTION_BAD)
+      return PG_GATHER_BROKEN;
+    if (!next)
+      continue; /* the end of one statement's results */
+    if (PQresultStatus(next) == PGRES_PIPELINE_SYNC) {
+      PQclear(next);
+      return PG_GATHER_DONE;
+    }
+    keep(result, next);
+  }
+  return PG_GATHER_MORE;
 }
 
 /* Waits until the connection's socket is ready for `events`. False when the deadline passed. */
@@ -186,29 +254,23 @@ static bool open_connection(struct pg *pg, int64_t deadline_ms) {
   return false;
 }
 
-/* Sends what is queued and collects the last result. NULL when the connection broke or the
- * deadline passed; then it is closed. */
+/* Sends what is queued and collects the result. NULL when the connection broke or the deadline
+ * passed; then it is closed. */
 static PGresult *collect(struct pg *pg, int64_t deadline_ms) {
-  PGresult *last = NULL;
+  PGresult *result = NULL;
   for (;;) {
     int unsent = PQflush(pg->conn);
     if (unsent < 0)
       break;
-    if (unsent == 0 && !PQisBusy(pg->conn)) {
-      PGresult *next = PQgetResult(pg->conn);
-      if (!next) {
-        if (PQstatus(pg->conn) == CONNECTION_BAD)
-          break;
-        return last;
-      }
-      PQclear(last);
-      last = next;
-      continue;
-    }
+    enum pg_gathered gathered = unsent ? PG_GATHER_MORE : pg_gather(pg->conn, &result);
+    if (gathered == PG_GATHER_DONE)
+      return result;
+    if (gathered == PG_GATHER_BROKEN)
+      break;
     if (!wait_socket(pg->conn, POLLIN | (unsent ? POLLOUT : 0), deadline_ms)) {
       log_failure(pg, "wait", "deadline passed");
       pg->timed_out = true;
-      PQclear(last);
+      PQclear(result);
       pg_disconnect(pg);
       return NULL;
     }
@@ -216,25 +278,23 @@ static PGresult *collect(struct pg *pg, int64_t deadline_ms) {
       break;
   }
   log_failure(pg, "wait", PQerrorMessage(pg->conn));
-  PQclear(last);
+  PQclear(result);
   pg_disconnect(pg);
   return NULL;
 }
 
-static bool prepare_all(struct pg *pg, int64_t deadline_ms) {
-  for (const char *const *name = pg->statements; *name; name++) {
-    PGresult *r = NULL;
-    if (PQsendPrepare(pg->conn, *name, pg_statement_text(*name), 0, NULL))
-      r = collect(pg, deadline_ms);
-    if (PQresultStatus(r) != PGRES_COMMAND_OK) {
-      if (r)
-        log_failure(pg, *name, PQresultErrorMessage(r));
-      PQclear(r);
-      return false;
-    }
-    PQclear(r);
-  }
-  return true;
+static bool succeeded(const PGresult *r) {
+  return PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK;
+}
+
+static bool set_up(struct pg *pg, int64_t deadline_ms) {
+  static const char *const none[] = {NULL};
+  cleanup_pgresult PGresult *r = NULL;
+  if (pg_send_setup(pg->conn, pg->config, pg->prepare ? pg->statements : none))
+    r = collect(pg, deadline_ms);
+  if (r && !succeeded(r))
+    log_failure(pg, "setup", PQresultErrorMessage(r));
+  return r && succeeded(r);
 }
 
 bool pg_connect(struct pg *pg, int64_t deadline_ms) {
@@ -243,7 +303,7 @@ bool pg_connect(struct pg *pg, int64_t deadline_ms) {
     return true;
   if (!open_connection(pg, deadline_ms))
     return false;
-  if (pg->prepare && !prepare_all(pg, deadline_ms)) {
+  if (!set_up(pg, deadline_ms)) {
     pg_disconnect(pg);
     return false;
   }
@@ -260,22 +320,25 @@ static void drop_stale(struct pg *pg) {
     pg_disconnect(pg);
 }
 
-static bool send_statement(struct pg *pg, const char *statement, int count,
-                           const char *const *values) {
-  if (pg->prepare)
-    return PQsendQueryPrepared(pg->conn, statement, count, values, NULL, NULL, 1);
-  return PQsendQueryParams(pg->conn, pg_statement_text(statement), count, NULL, values, NULL, NULL,
-                           1);
+/* A statement's error leaves its transaction open where that is a real one. */
+static void end_transaction(struct pg *pg, int64_t deadline_ms) {
+  cleanup_pgresult PGresult *r = NULL;
+  if (PQtransactionStatus(pg->conn) == PQTRANS_IDLE)
+    return;
+  if (send_text(pg->conn, "rollback", 0, NULL) && PQpipelineSync(pg->conn))
+    r = collect(pg, deadline_ms);
+  if (pg->conn && PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
+    pg_disconnect(pg);
 }
 
-enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count, const char *const *values,
-                        int64_t deadline_ms, PGresult **result) {
+static enum pg_outcome exec(struct pg *pg, enum frame frame, const char *statement, int count,
+                            const char *const *values, int64_t deadline_ms, PGresult **result) {
   *result = NULL;
   pg->sqlstate[0] = '\0';
   drop_stale(pg);
   if (!pg_connect(pg, deadline_ms))
     return PG_REFUSED;
-  if (!send_statement(pg, statement, count, values)) {
+  if (!send_framed(pg->conn, frame, pg->prepare, statement, count, values)) {
     log_failure(pg, statement, PQerrorMessage(pg->conn));
     pg_disconnect(pg);
     return PG_UNKNOWN;
@@ -283,8 +346,7 @@ enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count, const c
   PGresult *r = collect(pg, deadline_ms);
   if (!r)
     return PG_UNKNOWN;
-  ExecStatusType status = PQresultStatus(r);
-  if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+  if (succeeded(r)) {
     *result = r;
     return PG_DONE;
   }
@@ -299,8 +361,21 @@ enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count, const c
       strcmp(pg->sqlstate, "25006") == 0 || strcmp(pg->sqlstate, "26000") == 0 ||
       strcmp(pg->sqlstate, "0A000") == 0)
     pg_disconnect(pg);
+  else
+    end_transaction(pg, deadline_ms);
   bool lost = !pg->sqlstate[0] || strncmp(pg->sqlstate, "08", 2) == 0; /* a proxy says so, too */
   return lost ? PG_UNKNOWN : PG_REFUSED;
+}
+
+enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count, const char *const *values,
+                        int64_t deadline_ms, PGresult **result) {
+  enum frame frame = pools_transactions(pg->config) ? FRAME_TRANSACTION : FRAME_NONE;
+  return exec(pg, frame, statement, count, values, deadline_ms, result);
+}
+
+enum pg_outcome pg_exec_open(struct pg *pg, const char *statement, int count,
+                             const char *const *values, int64_t deadline_ms, PGresult **result) {
+  return exec(pg, FRAME_OPEN, statement, count, values, deadline_ms, result);
 }
 
 /* --- binary values ---------------------------------------------------------------------------- */

@@ -12,6 +12,10 @@
  * to the one of POSTGRES_HOST's hosts that can be written to.
  * Statements are files of sql/queries, named without their suffix; all that a program uses are
  * prepared when it connects. Results are binary.
+ *
+ * Through a pooler that hands out a connection for one transaction at a time (POSTGRES_POOL_MODE)
+ * no statement is prepared and nothing outlives a transaction: what sessions rely on is set in
+ * each.
  */
 struct pg;
 
@@ -41,6 +45,12 @@ must_check enum pg_outcome pg_exec(struct pg *pg, const char *statement, int cou
                                    const char *const *values, int64_t deadline_ms,
                                    PGresult **result);
 
+/* The same, but the transaction stays open, and so do the locks that it takes, until
+ * pg_disconnect(); more may follow in it. The server ends one that is idle for 10 s. */
+must_check enum pg_outcome pg_exec_open(struct pg *pg, const char *statement, int count,
+                                        const char *const *values, int64_t deadline_ms,
+                                        PGresult **result);
+
 /* True when the last failure was a deadline (so the server hangs, rather than being gone). */
 bool pg_timed_out(const struct pg *pg);
 
@@ -61,6 +71,26 @@ void pg_connect_params(const struct config *config, const char *program, const c
 /* Notices go nowhere, and errors come without their details: those can show a whole row, the API
  * key in it, and would get into the log. */
 void pg_quieten(PGconn *conn);
+
+/*
+ * For those who wait by themselves: what is sent on a new connection once it is there, and then for
+ * each statement, in libpq's pipeline mode, so that it is one round trip. Then PQflush(),
+ * PQconsumeInput() and pg_gather() until the results are there. Only one at a time may be under
+ * way. pg_send_setup() sets what our sessions rely on and prepares `statements` (closed by NULL),
+ * if this configuration prepares any. Both return false when the connection broke.
+ */
+must_check bool pg_send_setup(PGconn *conn, const struct config *config,
+                              const char *const *statements);
+must_check bool pg_send(PGconn *conn, const struct config *config, const char *statement, int count,
+                        const char *const *values);
+enum pg_gathered {
+  PG_GATHER_MORE,   /* not all has come yet */
+  PG_GATHER_DONE,   /* *result is the statement's result, or the first error */
+  PG_GATHER_BROKEN, /* the connection is lost */
+};
+/* Takes what has come. `*result` is NULL before the first call, and is to be cleared in the end. */
+must_check enum pg_gathered pg_gather(PGconn *conn, PGresult **result);
+
 /* The text of a statement of sql/queries; asserts that there is one of that name. */
 const char *pg_statement_text(const char *name);
 

@@ -45,7 +45,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 }
 
 @test "docker-compose.yml hands on every setting but those that are its own" {
-	local named own='BIND|WSD_LISTEN|RESPONDER_LISTEN|MCS_VAR|PARTS|REDIS_SENTINELS|REDIS_MASTER_NAME'
+	local named own='BIND|WSD_LISTEN|RESPONDER_LISTEN|MCS_VAR|PARTS|REDIS_SENTINELS|REDIS_MASTER_NAME|POSTGRES_POOL_MODE'
 	named=$(sed -n '/^x-mcs:/,/^services:/s/^    \([A-Z0-9_]*\):.*/\1/p' "$MCS_ROOT/docker-compose.yml")
 	same "$(sort <<<"$named")" "$(variables | grep -vxE "$own" | sort)"
 }
@@ -95,7 +95,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 		PUBLIC_URL=https://calls.example.com/
 		S3_BUCKET_NAME=my bucket
 		AWS_REGION=a/b
-		POSTGRES_DB=x'y
+		POSTGRES_POOL_MODE=statement
 		POSTGRES_USER=
 		BIND=local host
 		WSD_MAX_CONNECTIONS=0

@@ -91,9 +91,9 @@ prepare_postgres() {
 # role, and in its database only. The superuser is for whoever runs mcs: under root, a program of
 # the service cannot have PostgreSQL run commands.
 configure_postgres_users() {
-	local etc=$MCS_VAR/etc superuser='peer map=mcs'
+	local etc=$MCS_VAR/etc superuser='peer map=mcs' role=${POSTGRES_USER//\"/\"\"} db=${POSTGRES_DB//\"/\"\"}
 	[[ $POSTGRES_USER != postgres ]] || superuser=trust # who names it has it
-	printf '%s\n' "local all postgres $superuser" "local \"$POSTGRES_DB\" \"$POSTGRES_USER\" trust" \
+	printf '%s\n' "local all postgres $superuser" "local \"$db\" \"$role\" trust" \
 		>"$etc/pg_hba.conf" && echo "mcs \"$(id -un)\" postgres" >"$etc/pg_ident.conf" ||
 		die "cannot write to $etc"
 }

@@ -13,8 +13,8 @@
 #include <signal.h>
 
 static const char *const statements[] = {
-    "calls_advance", "uploads_finish", "call_insert",   "calls_find", "calls_open", "calls_retire",
-    "rebuild_lock",  "rebuild_unlock", "picture_begin", "ping",       NULL,
+    "calls_advance", "uploads_finish", "call_insert",   "calls_find", "calls_open",
+    "calls_retire",  "rebuild_lock",   "picture_begin", "ping",       NULL,
 };
 
 static volatile sig_atomic_t stopping;
@@ -75,6 +75,7 @@ int main(int argc, char **argv) {
   struct worker w = {
       .config = &config,
       .pg = pg_new(&config, "mcs-worker", statements, true),
+      .guard = pg_new(&config, "mcs-worker", NULL, false),
       .redis = redis_new(&config),
       .wake = redis_new(&config),
       .ring = keyring_new(config.api_keys),
@@ -86,6 +87,7 @@ int main(int argc, char **argv) {
   keyring_free(w.ring);
   redis_free(w.wake);
   redis_free(w.redis);
+  pg_free(w.guard);
   pg_free(w.pg);
   config_done(&config);
   return 0;

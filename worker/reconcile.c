@@ -2,7 +2,8 @@
  * Rebuilds the picture of the live calls in Redis from the record, after Redis lost it (restarted,
  * flushed, failed over to a replica that lagged). Nothing is admitted meanwhile.
  *
- *   1. One worker at a time: a lock in PostgreSQL.
+ *   1. One worker at a time: a lock in PostgreSQL, in an open transaction of a connection of its
+ *      own. The server ends it with the worker, or when that asks nothing for 10 s.
  *   2. A token in Redis: if that is lost as well before the end, all begins anew. What an older
  *      picture left (Redis may be back from a snapshot) is removed.
  *   3. A barrier in PostgreSQL: every insert admitted under the old picture has landed, or is
@@ -44,6 +45,20 @@ static bool begin_epoch(struct worker *w, int64_t *epoch) {
 static bool epoch_is(struct worker *w, int64_t epoch) {
   cleanup_pgresult PGresult *r = NULL;
   return exec_simple(w, "ping", &r) && pg_i64(r, 0, 0) == epoch;
+}
+
+/* Takes the lock, or shows that it is still used: in a transaction that stays open. */
+static bool hold_lock(struct worker *w) {
+  cleanup_pgresult PGresult *held = NULL;
+  return pg_exec_open(w->guard, "rebuild_lock", 0, NULL, clock_monotonic_ms() + STEP_MS, &held) ==
+             PG_DONE &&
+         pg_bool(held, 0, 0);
+}
+
+/* Takes the lock, if nobody has it: whoever has to wait makes no connection for that. */
+static bool take_lock(struct worker *w) {
+  cleanup_pgresult PGresult *tried = NULL;
+  return exec_simple(w, "rebuild_lock", &tried) && pg_bool(tried, 0, 0) && hold_lock(w);
 }
 
 /* Reads a page of rows. A server that gives up for lack of time is asked for fewer the next time,
@@ -88,7 +103,7 @@ static long restore_all(struct worker *w) {
   struct reconcile_walk walk = {0};
   long total = 0, restored = 0;
   for (; !walk.done && !worker_stopping(); total += restored)
-    if ((restored = reconcile_page(w, NULL, &walk)) < 0)
+    if (!hold_lock(w) || (restored = reconcile_page(w, NULL, &walk)) < 0)
       return -1;
   return total;
 }
@@ -119,16 +134,13 @@ static bool rebuild(struct worker *w) {
 }
 
 bool reconcile_run(struct worker *w) {
-  cleanup_pgresult PGresult *locked = NULL;
-  cleanup_pgresult PGresult *unlocked = NULL;
   FAULT_POINT("worker.unlocked");
-  if (!exec_simple(w, "rebuild_lock", &locked) || !pg_bool(locked, 0, 0))
-    return false;
-  FAULT_POINT("worker.locked");
-  bool done = is_whole(w) || rebuild(w);
-  if (!done || !exec_simple(w, "rebuild_unlock", &unlocked))
-    pg_disconnect(w->pg); /* gives the lock back, whatever state it is in */
-  if (!done)
+  bool locked = take_lock(w);
+  if (locked)
+    FAULT_POINT("worker.locked");
+  bool done = locked && (is_whole(w) || rebuild(w));
+  pg_disconnect(w->guard);
+  if (locked && !done)
     log_warn("picture.unfinished", "msg=\"the rebuild did not finish; trying again\"");
   return done;
 }

@@ -15,6 +15,7 @@
 struct worker {
   const struct config *config;
   struct pg *pg;
+  struct pg *guard; /* connected only while this worker rebuilds: holds the lock */
   struct redis *redis;
   struct redis *wake; /* hears of jobs that come due earlier than this worker would ask */
   struct keyring *ring;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 static const char statement[] = "calls_state";
+static const char *const statements[] = {statement, NULL};
 static const double backoff_min_s = 0.1, backoff_max_s = 1, tick_s = 0.1;
 enum { CONNECT_MS = 2000 };
 
@@ -40,11 +41,12 @@ struct cold {
   struct ev_loop *loop;
   const struct config *config;
   struct answer_to to;
-  int host;     /* the one that is connected, or to be tried next */
-  PGconn *conn; /* NULL exactly while away */
+  int host;         /* the one that is connected, or to be tried next */
+  PGconn *conn;     /* NULL exactly while away */
+  PGresult *result; /* what has come of the one under way */
   enum stage stage;
   bool quiet;      /* the failure was logged already, and nothing worked since */
-  bool row_unread; /* the result under way had a row that record_read() refused */
+  bool row_unread; /* the result had a row that record_read() refused */
   int64_t due_ms;  /* of connecting and preparing */
   double backoff_s;
   ev_io io;
@@ -100,6 +102,11 @@ static void watch(struct cold *cold, int events) {
   ev_io_start(cold->loop, &cold->io);
 }
 
+static void drop_result(struct cold *cold) {
+  PQclear(cold->result);
+  cold->result = NULL;
+}
+
 /* Closes the connection, whatever it was doing, and answers everybody: a client rather hears a
  * quick 503 than waits for a database that has just failed. */
 static void fail(struct cold *cold, const char *op, const char *reason) {
@@ -108,6 +115,7 @@ static void fail(struct cold *cold, const char *op, const char *reason) {
     log_warn("pg.lost", "op=%s msg=\"%s\"", op, log_quote(reason, quoted, sizeof(quoted)));
   cold->quiet = true;
   ev_io_stop(cold->loop, &cold->io);
+  drop_result(cold);
   PQfinish(cold->conn);
   cold->conn = NULL;
   if (cold->stage == STAGE_CONNECTING)
@@ -178,7 +186,7 @@ static void go_on_connecting(struct cold *cold) {
   }
   pg_quieten(cold->conn);
   cold->stage = STAGE_PREPARING;
-  if (!PQsendPrepare(cold->conn, statement, pg_statement_text(statement), 0, NULL))
+  if (!pg_send_setup(cold->conn, cold->config, statements))
     fail_pg(cold, "prepare");
   else
     flush(cold, "prepare");
@@ -200,7 +208,7 @@ static void ask_next(struct cold *cold) {
   const char *const values[] = {list.data};
   cold->stage = STAGE_ASKING;
   cold->row_unread = false;
-  if (!PQsendQueryPrepared(cold->conn, statement, 1, values, NULL, NULL, 1))
+  if (!pg_send(cold->conn, cold->config, statement, 1, values))
     fail_pg(cold, "ask");
   else
     flush(cold, "ask");
@@ -232,25 +240,19 @@ static void take_rows(struct cold *cold, const PGresult *result) {
   }
 }
 
-/* False when the connection was closed over it. */
-static bool take_result(struct cold *cold, const PGresult *result) {
-  ExecStatusType status = PQresultStatus(result);
-  if (status == PGRES_TUPLES_OK && cold->stage == STAGE_ASKING) {
-    take_rows(cold, result);
-    return true;
-  }
-  if (status == PGRES_COMMAND_OK && cold->stage == STAGE_PREPARING)
-    return true;
-  char reason[300];
-  snprintf(reason, sizeof(reason), "%s", PQresultErrorMessage(result));
-  fail(cold, cold->stage == STAGE_PREPARING ? "prepare" : "ask", reason);
-  return false;
-}
-
-/* The statement's last result was read: whoever got no row asked for something unknown. */
+/* All has come: whoever got no row asked for something unknown. */
 static void finish(struct cold *cold) {
+  if (PQresultStatus(cold->result) != PGRES_TUPLES_OK) {
+    char reason[300];
+    snprintf(reason, sizeof(reason), "%s", PQresultErrorMessage(cold->result));
+    fail(cold, cold->stage == STAGE_PREPARING ? "prepare" : "ask", reason);
+    return;
+  }
   if (cold->stage == STAGE_PREPARING)
     log_info("pg.ready", "statement=%s", statement);
+  else
+    take_rows(cold, cold->result);
+  drop_result(cold);
   cold->stage = STAGE_IDLE;
   cold->quiet = false;
   cold->backoff_s = backoff_min_s;
@@ -263,17 +265,19 @@ static void read_results(struct cold *cold) {
     fail_pg(cold, "read");
     return;
   }
-  while (cold->conn && !PQisBusy(cold->conn)) {
-    cleanup_pgresult PGresult *result = PQgetResult(cold->conn);
-    if (result) {
-      if (!take_result(cold, result))
-        return;
-      continue;
-    }
+  if (cold->stage == STAGE_IDLE) { /* nothing was asked: the connection may be at its end */
     if (PQstatus(cold->conn) == CONNECTION_BAD)
       fail_pg(cold, "read");
-    else if (cold->stage != STAGE_IDLE)
-      finish(cold);
+    return;
+  }
+  switch (pg_gather(cold->conn, &cold->result)) {
+  case PG_GATHER_MORE:
+    return;
+  case PG_GATHER_DONE:
+    finish(cold);
+    return;
+  case PG_GATHER_BROKEN:
+    fail_pg(cold, "read");
     return;
   }
 }
@@ -351,6 +355,7 @@ void cold_free(struct cold *cold) {
   ev_timer_stop(cold->loop, &cold->retry);
   ev_timer_stop(cold->loop, &cold->tick);
   ev_timer_stop(cold->loop, &cold->kick);
+  PQclear(cold->result);
   PQfinish(cold->conn);
   struct question *question;
   while ((question = pop(&cold->asked)) || (question = pop(&cold->waiting)))
