@@ -7,6 +7,7 @@ WITH old AS (
    WHERE created_at < now() - $1::integer * interval '1 day'
      AND updated_at < now() - $1::integer * interval '1 day'
      AND upload_status IN ('COMPLETED', 'FAILED')
+     AND stage_ms[1] > 0 -- not what was taken over from the original: nobody said that it may go
    ORDER BY created_at
    LIMIT $2::integer
      FOR UPDATE SKIP LOCKED

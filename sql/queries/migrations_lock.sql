@@ -1,2 +1,2 @@
--- Takes the session's lock that lets one process at a time migrate; waits for it.
-SELECT pg_advisory_lock(hashtext('mcs migrate'))
+-- Lets one process at a time migrate, until the transaction ends; waits for it.
+SELECT pg_advisory_xact_lock(hashtext('mcs migrate'))
