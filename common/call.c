@@ -168,8 +168,8 @@ bool call_unpack(const char *line, size_t len, struct call *call) {
       !unpack_script(&at, end, &call->script) || !next_field(&at, end, upload, sizeof(upload)) ||
       !call_upload_parse(upload, &call->upload) || !next_int(&at, end, &call->upload_attempts) ||
       !next_number(&at, end, &call->upload_job) ||
-      !next_field(&at, end, call->from, sizeof(call->from)) ||
-      !next_field(&at, end, call->to, sizeof(call->to)) ||
+      !next_field(&at, end, call->from, CALL_NUMBER_SIZE) ||
+      !next_field(&at, end, call->to, CALL_NUMBER_SIZE) ||
       !next_field(&at, end, call->api_key, sizeof(call->api_key)) ||
       !next_field(&at, end, call->recording_url, sizeof(call->recording_url)) || at != end)
     return false;
@@ -188,8 +188,15 @@ static void add_member(struct buf *out, const char *name, const char *value) {
   buf_str(out, ",\"");
   buf_str(out, name);
   buf_str(out, "\":\"");
-  buf_str(out, value); /* ids, numbers, names of states and times need no escaping */
+  buf_str(out, value); /* ids, names of states and times need no escaping */
   buf_chr(out, '"');
+}
+
+static void add_text(struct buf *out, const char *name, const char *text) {
+  buf_str(out, ",\"");
+  buf_str(out, name);
+  buf_str(out, "\":");
+  json_string_encode(out, text, strlen(text));
 }
 
 static void add_time(struct buf *out, const char *name, int64_t ms) {
@@ -220,8 +227,8 @@ void call_document(struct buf *out, const struct call *call) {
   buf_str(out, call->id);
   buf_chr(out, '"');
   add_member(out, "status", lifecycle_status_name(call_status(call)));
-  add_member(out, "from", call->from);
-  add_member(out, "to", call->to);
+  add_text(out, "from", call->from);
+  add_text(out, "to", call->to);
   buf_str(out, ",\"metadata\":");
   json_compact(out, call->metadata, call->metadata_len);
   add_recording(out, call->recording_url);

@@ -13,7 +13,8 @@
  * document of GET /calls/{id}, and the messages of the WebSocket.
  */
 
-enum { CALL_NUMBER_SIZE = 17, CALL_KEY_SIZE = 101, CALL_URL_SIZE = 256 };
+/* A number as we take it, and as it may stand in a row: the original took any 20 characters. */
+enum { CALL_NUMBER_SIZE = 17, CALL_PARTY_SIZE = 81, CALL_KEY_SIZE = 101, CALL_URL_SIZE = 256 };
 
 /* No call has more events than that; a larger `seq` is corrupt. */
 enum { CALL_SEQ_MAX = 1000000 };
@@ -42,8 +43,8 @@ struct call {
   int upload_attempts; /* failed ones */
   int64_t upload_job;  /* the number that the log calls the upload by; 0 before there is one */
   int64_t retry_ms;    /* when the next attempt starts; 0 for at once. Not in the packed line */
-  char from[CALL_NUMBER_SIZE];
-  char to[CALL_NUMBER_SIZE];
+  char from[CALL_PARTY_SIZE];
+  char to[CALL_PARTY_SIZE];
   char api_key[CALL_KEY_SIZE];
   char recording_url[CALL_URL_SIZE]; /* "" until there is one */
   const char *metadata; /* JSON text of an object, not NUL-terminated; NULL = unknown */

@@ -53,6 +53,10 @@ bool id_parse(const char *text, char out[ID_SIZE]) {
   return text[ID_SIZE - 1] == '\0';
 }
 
+bool id_is_ours(const char *id) {
+  return id[14] == '7';
+}
+
 int id_shard(const char *id) {
   return nibble(id[ID_SIZE - 2]) & (ID_SHARDS - 1);
 }

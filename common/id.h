@@ -18,6 +18,9 @@ void id_new(int shard, char out[ID_SIZE]);
 void id_format(const uint8_t bytes[16], char out[ID_SIZE]);
 /* Reads a UUID of any version in either case; writes it in lower case. False if it is none. */
 bool id_parse(const char *text, char out[ID_SIZE]);
+/* Whether a well-formed id was made by id_new(): the Node.js program's are of version 4, all
+ * random. */
+bool id_is_ours(const char *id);
 /* The shard in a well-formed id, and that of an API key: 0 … ID_SHARDS-1. */
 int id_shard(const char *id);
 int id_shard_of_owner(const char *api_key);

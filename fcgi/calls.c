@@ -203,7 +203,8 @@ void calls_get(const struct exchange *x) {
   struct call call;
   struct store_held held = {0};
   enum store_find found = STORE_ABSENT;
-  if (id_shard(id) == id_shard_of_owner(x->api_key)) /* else it is another's, or nobody's */
+  /* else it is another's, or nobody's */
+  if (!id_is_ours(id) || id_shard(id) == id_shard_of_owner(x->api_key))
     found = store_find(x->responder->store, id, &call, &held);
   if (found == STORE_DOWN)
     reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");

@@ -1,6 +1,52 @@
 -- Calls table
 -- A row is a call: what the client asked for, the script that was drawn for it, and how far it has
 -- been played. `entered_at[n]` is when its n-th state was entered, so history needs no second table.
+-- The original's table (a Node.js program; it has the document's columns, and times without a zone, which are
+-- taken to be in the database's own) becomes ours, with its rows. What that program left open is ended here:
+-- nobody would. It kept no history and no script, so all that is known of a call's states is when the first
+-- began and the last came. A call without a recording has one that was given up: `mcs failed` lists it.
+DO $$
+BEGIN
+  IF to_regclass('calls') IS NULL OR EXISTS (
+    SELECT FROM pg_attribute
+     WHERE attrelid = to_regclass('calls') AND attname = 'upload_job' AND NOT attisdropped
+  ) THEN
+    RETURN;
+  END IF;
+  ALTER TABLE calls
+    ALTER id DROP DEFAULT, ALTER status DROP DEFAULT, ALTER metadata SET DEFAULT '{}',
+    ALTER created_at DROP DEFAULT, ALTER created_at TYPE TIMESTAMPTZ(3),
+    ALTER updated_at DROP DEFAULT, ALTER updated_at TYPE TIMESTAMPTZ(3),
+    ADD seq INTEGER NOT NULL DEFAULT 1,
+    ADD entered_at TIMESTAMPTZ[],
+    ADD outcome VARCHAR(20),
+    ADD stage_ms INTEGER[],
+    ADD upload_failures INTEGER NOT NULL DEFAULT 0,
+    ADD upload_status VARCHAR(20) NOT NULL DEFAULT 'WAITING',
+    ADD upload_attempts INTEGER NOT NULL DEFAULT 0,
+    ADD upload_job BIGINT,
+    ADD upload_retry_at TIMESTAMPTZ(3);
+  UPDATE calls
+     SET created_at = coalesce(created_at, updated_at, now()),
+         updated_at = CASE WHEN status = 'COMPLETED' THEN coalesce(greatest(updated_at, created_at), now())
+                           ELSE greatest(now(), created_at) END,
+         status = 'COMPLETED',
+         outcome = CASE status WHEN 'UNANSWERED' THEN 'UNANSWERED' ELSE 'ANSWERED' END,
+         metadata = coalesce(metadata, '{}'),
+         from_number = coalesce(from_number, ''), to_number = coalesce(to_number, ''),
+         api_key = coalesce(api_key, ''),
+         seq = 5,
+         stage_ms = '{0,0,0,2500}',
+         upload_status = CASE WHEN recording_url IS NULL THEN 'FAILED' ELSE 'COMPLETED' END;
+  UPDATE calls SET entered_at = ARRAY[created_at, created_at, created_at, updated_at];
+  ALTER TABLE calls
+    ALTER from_number SET NOT NULL, ALTER to_number SET NOT NULL, ALTER status SET NOT NULL,
+    ALTER metadata SET NOT NULL, ALTER api_key SET NOT NULL, ALTER created_at SET NOT NULL,
+    ALTER updated_at SET NOT NULL, ALTER entered_at SET NOT NULL, ALTER outcome SET NOT NULL,
+    ALTER stage_ms SET NOT NULL;
+END
+$$;
+
 CREATE TABLE IF NOT EXISTS calls (
   id              UUID PRIMARY KEY,
   from_number     VARCHAR(20)    NOT NULL,
