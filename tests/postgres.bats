@@ -214,7 +214,7 @@ external_is_done() {
 	[[ $(odd_sql "SELECT count(*) FROM calls WHERE upload_status IN ('WAITING', 'PENDING')") == 0 ]]
 }
 
-@test "operators stop writes by making the database read-only: POST is 503, reading goes on" {
+@test "operators stop writes by making the database read-only: POST is 503 and says why, /ready too, reading goes on" {
 	use odd
 	fresh_key
 	create_call
@@ -222,8 +222,8 @@ external_is_done() {
 	admin_sql '' 'ALTER DATABASE mock_communications SET default_transaction_read_only = on'
 	cut_sessions mock_communications
 	wait_until 30 is_refused
-	same "$status_code" 503
-	match "$(json .message)" '^The call was not created: '
+	wait_until 30 is_not_ready
+	match "$(json .message)" 'PostgreSQL \(25006: it is read-only\)'
 	forget_live
 	has_recording # reading goes on
 	admin_sql '' 'ALTER DATABASE mock_communications RESET default_transaction_read_only'
@@ -240,8 +240,10 @@ cut_sessions() {
 # Whether a call is refused by now: a connection that was not cut yet would still write.
 is_refused() {
 	post /calls '{"from": "+1", "to": "+2"}'
-	[[ $status_code == 503 ]]
+	[[ $status_code == 503 && $(json .message) == 'The call was not created: PostgreSQL (25006: it is read-only) refuses it' ]]
 }
+
+is_not_ready() { ! is_ready; }
 
 # --- names ----------------------------------------------------------------------------------------
 

@@ -358,8 +358,10 @@ static void test_messages(void) {
 
 /* An event once told never changes: the retry's outcome is another one. */
 static void test_messages_of_a_retry(void) {
-  static const char failed[] = MESSAGE(
-      "COMPLETED", "08", "5", ",\"recording_url\":null,\"message\":\"Recording upload failed\"");
+  static const char failed[] =
+      MESSAGE("COMPLETED", "08", "5",
+              ",\"recording_url\":null,"
+              "\"message\":\"Recording upload failed\",\"outcome\":\"answered\"");
   for (int now = 5; now <= 6; now++)
     for (int pending = 0; pending <= (now == 5); pending++) {
       cleanup_buf struct buf out = {0};
@@ -377,7 +379,8 @@ static void test_messages_of_a_retry(void) {
   struct call call = sample(6, OUTCOME_ANSWERED);
   call.entered_ms[4] = AT(8);
   call_message(&out, &call, 6);
-  CHECK_STR(buf_text(&out), MESSAGE("COMPLETED", "10", "6", ",\"recording_url\":\"" URL "\""));
+  CHECK_STR(buf_text(&out), MESSAGE("COMPLETED", "10", "6",
+                                    ",\"recording_url\":\"" URL "\",\"outcome\":\"answered\""));
 }
 
 static void test_message_of_failure(void) {
