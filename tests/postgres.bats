@@ -195,6 +195,31 @@ need_pgbouncer() { [[ -e $(copies_folder)/pooled.copy ]] || skip 'pgbouncer is n
 
 # --- what a database has as defaults ---------------------------------------------------------------
 
+@test "where transactions are serializable by default, two that change the same row do not refuse each other" {
+	local writer
+	use odd
+	fresh_key
+	change_counters_until_somebody_waits &
+	writer=$!
+	wait_until 30 counters_are_locked
+	create_call # a serializable transaction would fail now: the row is another one than when it began
+	wait "$writer"
+	wait_until 30 has_recording
+}
+
+change_counters_until_somebody_waits() {
+	odd_sql 'DO $$ BEGIN
+		UPDATE metrics SET updated_at = now();
+		PERFORM pg_advisory_xact_lock(42);
+		FOR i IN 1..3000 LOOP
+			EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted);
+			PERFORM pg_sleep(0.01);
+		END LOOP;
+	END $$' 3>&- 4>&-
+}
+
+counters_are_locked() { [[ $(odd_sql "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42") == 1 ]]; }
+
 @test "a database with defaults of its own, serializable and others: no call is refused, none is lost" {
 	use odd
 	fresh_key
