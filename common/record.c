@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Of the metrics table: rows 1 to 48 for responders, 49 to 64 for workers and whoever else. */
-enum { CHILD_STRIPES = 48, WORKER_STRIPES = 16 };
+enum { CHILD_STRIPES = RECORD_WORKER_STRIPE - 1 };
 
 /* The columns of calls_find.sql and of every statement that returns calls. */
 enum column {
@@ -38,7 +38,7 @@ int record_stripe_of_child(unsigned first, int child) {
 }
 
 int record_stripe_of_worker(void) {
-  return CHILD_STRIPES + 1 + (int)arc4random_uniform(WORKER_STRIPES);
+  return RECORD_WORKER_STRIPE + (int)arc4random_uniform(RECORD_WORKER_STRIPES);
 }
 
 static enum record_insert insert_once(struct pg *pg, const char *const values[11],

@@ -53,3 +53,4 @@ must_check enum pg_outcome record_metrics(struct pg *pg, int64_t deadline_ms,
  */
 int record_stripe_of_child(unsigned first, int child);
 int record_stripe_of_worker(void);
+enum { RECORD_WORKER_STRIPE = 49, RECORD_WORKER_STRIPES = 16 }; /* the first of them; how many */

@@ -76,3 +76,112 @@ end_listening() {
 	echo "20 times in $elapsed_us µs; two a second would have been for their own sake"
 	((elapsed_us < 6000000))
 }
+
+@test "SIGHUP ends neither the worker nor wsd" {
+	local name number
+	use fast
+	for name in worker wsd; do
+		number=$(part_pid "$name")
+		signal_part HUP "$name"
+		wait_until 20 grep -q "$name.hangup" "$MCS_VAR/log/$name.log"
+		same "$(part_pid "$name")" "$number"
+	done
+	create_calls 1 +1
+	wait_until 60 have_ended
+}
+
+# A session that holds locks until it is told to let go of them: hold_locks STATEMENT; free_locks.
+hold_locks() {
+	local answer
+	coproc locker { "$psql_client" -qAtX -v ON_ERROR_STOP=1 "${POSTGRES_AT[@]}" -U mcs -d mock_communications 3>&- 4>&-; }
+	locker_number=$!
+	echo "BEGIN; $1; SELECT 'held';" >&"${locker[1]}"
+	while read -r -t 60 answer <&"${locker[0]}" && [[ $answer != held ]]; do :; done
+	same "$answer" held
+}
+
+free_locks() {
+	local number=$locker_number
+	echo 'COMMIT; \q' >&"${locker[1]}"
+	wait "$number"
+}
+
+# create_calls COUNT FROM: so many, each with a key of its own; sets `id_list`, for SQL.
+create_calls() {
+	local key next=''
+	take_keys "$1"
+	for key in "${keys[@]}"; do
+		printf '%surl = "%s/calls"\nheader = "Authorization: Bearer %s"\n' "$next" "$BASE" "$key"
+		printf 'header = "Content-Type: application/json"\ndata = "{\\"from\\": \\"%s\\", \\"to\\": \\"+2\\"}"\n' "$2"
+		next=$'next\n'
+	done >"$BATS_TEST_TMPDIR/calls"
+	id_list=$(curl -q -sS --noproxy '*' --max-time 60 -Z --parallel-max 8 -K "$BATS_TEST_TMPDIR/calls" |
+		jq -r "\"'\(.call_id // halt_error)'\"" | paste -sd,)
+}
+
+have_ended() { [[ $(sql "SELECT count(*) FROM calls WHERE id IN ($id_list) AND upload_status <> 'COMPLETED'") == 0 ]]; }
+
+@test "a row that another session has locked holds up its own call, and no other" {
+	local locked seq
+	use fast
+	fresh_key
+	create_call
+	locked=$call_id
+	hold_locks "SELECT FROM calls WHERE id = '$locked' FOR UPDATE"
+	seq=$(sql "SELECT seq FROM calls WHERE id = '$locked'")
+	((seq < 5))
+	create_calls 12 +1
+	wait_until 60 have_ended
+	same "$(sql "SELECT seq FROM calls WHERE id = '$locked'")" "$seq"
+	free_locks
+	id_list="'$locked'"
+	wait_until 60 have_ended
+}
+
+@test "a worker whose row of the counters is locked counts in another" {
+	use fast
+	hold_locks 'SELECT FROM metrics WHERE id BETWEEN 49 AND 64 AND id <> 57 FOR UPDATE'
+	create_calls 1 +1
+	wait_until 60 have_ended
+	free_locks
+}
+
+# spoil CONDITION ACTION: what the database does before it moves a call of which that is true.
+spoil() {
+	sql "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN $2; RETURN new; END';
+		CREATE TRIGGER spoil BEFORE UPDATE ON calls FOR EACH ROW WHEN ($1) EXECUTE FUNCTION spoil()"
+}
+
+unspoil() { sql 'DROP TRIGGER IF EXISTS spoil ON calls; DROP FUNCTION IF EXISTS spoil' 2>/dev/null; }
+
+teardown() {
+	use fast
+	release_part worker
+	unspoil
+}
+
+@test "a database that needs long for each row gets as few at a time as it can manage" {
+	use fast
+	hold_part worker
+	create_calls 40 +77
+	spoil "old.seq = 1 AND old.from_number = '+77'" 'PERFORM pg_sleep(0.12)' # all of them: 5 s
+	release_part worker
+	wait_until 60 have_ended
+}
+
+@test "a row that the database refuses to change holds up its own call, and no other" {
+	local refused
+	use fast
+	hold_part worker
+	fresh_key
+	create_call '{"from": "+66", "to": "+2"}'
+	refused=$call_id
+	create_calls 12 +1
+	spoil "old.from_number = '+66'" 'RAISE EXCEPTION USING MESSAGE = upper(old.from_number)'
+	release_part worker
+	wait_until 60 have_ended
+	same "$(sql "SELECT seq FROM calls WHERE id = '$refused'")" 1
+	unspoil
+	id_list="'$refused'"
+	wait_until 60 have_ended
+}

@@ -52,18 +52,14 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
 
 /* Moves the calls of the batch, and queues what Redis has to know; see batch_exec(). */
 static bool move(struct worker *w, const struct batch *batch, bool *seen) {
-  cleanup_buf struct buf ids = {0};
-  cleanup_buf struct buf seqs = {0};
-  batch_arrays(batch, &ids, &seqs);
-  char now[24], stripe[12], last[12];
-  snprintf(now, sizeof(now), "%" PRId64, batch->wall_ms);
-  snprintf(stripe, sizeof(stripe), "%d", w->stripe);
+  char last[12];
   snprintf(last, sizeof(last), "%d", LIFECYCLE_STATES);
   const char *outcomes, *statuses;
   lifecycle_arrays(&outcomes, &statuses);
-  const char *const values[] = {buf_text(&ids), buf_text(&seqs), now, stripe,
-                                outcomes,       statuses,        last};
-  return batch_exec(w, batch, "calls_advance", ARRAY_LEN(values), values, on_row, seen);
+  const char *const values[] = {outcomes, statuses, last};
+  const struct batch_statement statement = {
+      .name = "calls_advance", .values = values, .count = ARRAY_LEN(values), .on_row = on_row};
+  return batch_exec(w, batch, &statement, seen);
 }
 
 enum { INSERT_MS = 100 }; /* so long after the admission the responder is left to insert the row */
@@ -127,7 +123,7 @@ static enum repair insert_missing(struct worker *w, const struct batch *batch,
     batch_put_off(w, batch, job, age_ms + 1);
     return REPAIR_NONE;
   }
-  switch (record_insert(w->pg, &call, batch->epoch, w->stripe,
+  switch (record_insert(w->pg, &call, batch->epoch, record_stripe_of_worker(),
                         clock_monotonic_ms() + RECORD_INSERT_MS)) {
   case RECORD_STORED:
     log_warn("call.recovered", "id=%s msg=\"inserted from its live record\"", job->id);
@@ -144,18 +140,16 @@ static enum repair insert_missing(struct worker *w, const struct batch *batch,
   return REPAIR_HOPELESS;
 }
 
-void advance_run(struct worker *w, const struct batch *batch) {
+bool advance_run(struct worker *w, const struct batch *batch) {
   cleanup_free bool *seen = calloc((size_t)batch->count, sizeof(*seen));
   cleanup_free struct job *again = calloc((size_t)batch->count, sizeof(*again));
   if (!seen || !again)
     log_oom();
   FAULT_POINT("worker.claimed");
-  if (!move(w, batch, seen)) {
-    batch_give_back(w, batch, batch->jobs, batch->count);
-    return;
-  }
+  if (!move(w, batch, seen))
+    return false;
   if (!memchr(seen, 0, (size_t)batch->count))
-    return; /* all have rows */
+    return true; /* all have rows */
   struct batch repaired = *batch;
   repaired.jobs = again;
   repaired.count = 0;
@@ -163,6 +157,8 @@ void advance_run(struct worker *w, const struct batch *batch) {
   for (int i = 0; i < batch->count && repair != REPAIR_HOPELESS; i++)
     if (!seen[i] && (repair = insert_missing(w, batch, &batch->jobs[i])) == REPAIR_DONE)
       again[repaired.count++] = batch->jobs[i];
+  memset(seen, 0, (size_t)batch->count * sizeof(*seen));
   if (repaired.count && !move(w, &repaired, seen))
     batch_give_back(w, batch, again, repaired.count);
+  return true;
 }

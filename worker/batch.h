@@ -2,10 +2,14 @@
 
 #include "worker/worker.h"
 
-/* The jobs of one kind in a claim, sorted by id, and the claim's time and picture. */
+enum { BATCH_MAX = 4096 };
+
+/* The jobs of one kind in a claim, or some of them, sorted by id, and the claim's time and picture.
+ */
 struct batch {
   const struct job *jobs;
   int count;
+  int64_t claimed_ms;           /* when they were claimed, by this host's monotonic clock */
   int64_t wall_ms;              /* Redis's wall clock at the claim */
   int64_t epoch;                /* of the picture at the claim */
   const struct live_time *time; /* at the claim, by shard */
@@ -14,30 +18,47 @@ struct batch {
 /* The time at the claim of the shard that a call or job with this id is in. */
 const struct live_time *batch_time(const struct batch *batch, const char *id);
 
-/* The jobs' ids and numbers as PostgreSQL arrays. */
-void batch_arrays(const struct batch *batch, struct buf *ids, struct buf *numbers);
-
 /* A call as it stands after the statement; `moved`: the statement changed it. */
 typedef void batch_row(struct worker *w, const struct batch *batch, const struct job *job,
                        const struct call *call, bool moved);
 
+/* A statement that moves calls, and returns them, with whether it moved them as the last column.
+ * Its first four parameters are the jobs' ids and numbers, the time in ms and the stripe of
+ * counters. */
+struct batch_statement {
+  const char *name;
+  const char *const *values; /* of the parameters behind these */
+  int count;
+  batch_row *on_row;
+};
+
 /*
- * Runs a statement that returns calls (and, as its last column, whether it moved them), and calls
- * `on_row` for each that one of the jobs is about; seen[i] is set for jobs[i]. False when the
- * record did not answer.
+ * Runs a statement about the jobs that are not `seen` yet, and calls `on_row` for each call that
+ * one of them is about; seen[i] is set for jobs[i]. A job whose row somebody else has locked counts
+ * as seen and is put off. False when the database did nothing; pg_sqlstate() may say why. Takes
+ * note in w->most of how many rows the database manages.
  */
-must_check bool batch_exec(struct worker *w, const struct batch *batch, const char *statement,
-                           int count, const char *const *values, batch_row *on_row, bool *seen);
+must_check bool batch_exec(struct worker *w, const struct batch *batch,
+                           const struct batch_statement *statement, bool *seen);
 
 /* Has a job of the batch done again `delay_ms` after the claim. */
 void batch_put_off(struct worker *w, const struct batch *batch, const struct job *job,
                    int64_t delay_ms);
 
-/* Gives some of the batch's jobs back, to be done soon, because the record did not answer. */
+/* Gives some of the batch's jobs back, to be done soon, because the database did nothing. */
 void batch_give_back(struct worker *w, const struct batch *batch, const struct job *jobs,
                      int count);
 
+/* Does what the jobs of a batch are for. False when the database did nothing: they are given back.
+ */
+typedef bool batch_handler(struct worker *w, const struct batch *batch);
+
+/*
+ * Hands a batch to its handler, in parts that the database can manage. What a handler cannot do
+ * together it is asked to do by halves, so that a row which the database refuses holds up no other.
+ * False when Redis did not answer.
+ */
+must_check bool batch_run(struct worker *w, const struct batch *batch, batch_handler *handler);
+
 /* The handlers, one for each kind of job. */
-void advance_run(struct worker *w, const struct batch *batch);
-void upload_start(struct worker *w, const struct batch *batch);
-void upload_finish(struct worker *w, const struct batch *batch);
+batch_handler advance_run, upload_start, upload_finish;

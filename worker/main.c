@@ -5,6 +5,8 @@
 
 #include "worker/worker.h"
 
+#include "worker/batch.h"
+
 #include "common/log.h"
 #include "common/privileges.h"
 #include "common/record.h"
@@ -13,29 +15,36 @@
 #include <signal.h>
 
 static const char *const statements[] = {
-    "calls_advance", "uploads_finish", "call_insert",   "calls_find", "calls_open",
-    "calls_retire",  "rebuild_lock",   "picture_begin", "ping",       NULL,
+    "calls_advance", "uploads_finish", "call_insert",   "calls_find", "calls_open", "calls_retire",
+    "locks_free",    "rebuild_lock",   "picture_begin", "ping",       NULL,
 };
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, hung_up;
 static sigset_t unblocked;
 
 static void on_stop(int signal) {
   stopping = 1;
 }
 
-/* The signals that stop the worker are let in only while it sleeps: a batch is always finished. */
+static void on_hangup(int signal) {
+  hung_up = 1;
+}
+
+/* Signals are let in only while the worker sleeps: a batch is always finished. */
 static void set_up_signals(void) {
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGTERM);
   sigaddset(&stop, SIGINT);
+  sigaddset(&stop, SIGHUP);
   sigprocmask(SIG_BLOCK, &stop, &unblocked);
   sigdelset(&unblocked, SIGTERM);
   sigdelset(&unblocked, SIGINT);
-  const struct sigaction on = {.sa_handler = on_stop};
+  sigdelset(&unblocked, SIGHUP);
+  const struct sigaction on = {.sa_handler = on_stop}, hangup = {.sa_handler = on_hangup};
   sigaction(SIGTERM, &on, NULL);
   sigaction(SIGINT, &on, NULL);
+  sigaction(SIGHUP, &hangup, NULL);
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -43,6 +52,9 @@ void worker_wait(int fd, int64_t ms) {
   const struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
   struct pollfd p = {.fd = fd, .events = POLLIN};
   ppoll(&p, 1, &ts, &unblocked);
+  if (hung_up)
+    log_info("worker.hangup", "msg=\"settings are read at the start: restart to change them\"");
+  hung_up = 0;
 }
 
 void worker_sleep(int64_t ms) {
@@ -80,6 +92,7 @@ int main(int argc, char **argv) {
       .wake = redis_new(&config),
       .ring = keyring_new(config.api_keys),
       .stripe = record_stripe_of_worker(),
+      .most = BATCH_MAX,
   };
   log_info("worker.start", "version=%s time_scale=%g", MCS_VERSION, config.time_scale);
   poll_run(&w);

@@ -13,15 +13,13 @@
 #include <string.h>
 
 enum {
-  CLAIM_A_SHARD = 256,
-  CLAIM_MAX = 16 * CLAIM_A_SHARD,
   BATCH_MS = 10,
   BATCH_JOBS = 256, /* so many are worth a transaction of their own */
   TROUBLE_MS = 200, /* until the next try when a database does not answer */
   LISTEN_MS = 5000, /* until the next try to subscribe */
 };
 
-static void (*const handlers[JOB_KIND__MAX])(struct worker *, const struct batch *) = {
+static batch_handler *const handlers[JOB_KIND__MAX] = {
     [JOB_ADVANCE] = advance_run,
     [JOB_UPLOAD] = upload_start,
     [JOB_FINISH] = upload_finish,
@@ -32,22 +30,25 @@ static int by_kind_and_id(const void *a, const void *b) {
   return x->kind != y->kind ? (x->kind < y->kind ? -1 : 1) : memcmp(x->id, y->id, ID_SIZE);
 }
 
-static void do_jobs(struct worker *w, const struct live_claim *claim) {
+static bool do_jobs(struct worker *w, const struct live_claim *claim, int64_t claimed_ms) {
   qsort(claim->jobs, (size_t)claim->count, sizeof(*claim->jobs), by_kind_and_id);
   log_batch_begin();
-  for (int i = 0; i < claim->count;) {
+  bool good = true;
+  for (int i = 0; i < claim->count && good;) {
     int end = i + 1;
     while (end < claim->count && claim->jobs[end].kind == claim->jobs[i].kind)
       end++;
     const struct batch batch = {.jobs = claim->jobs + i,
                                 .count = end - i,
+                                .claimed_ms = claimed_ms,
                                 .wall_ms = claim->wall_us / 1000,
                                 .epoch = claim->epoch,
                                 .time = claim->time};
-    handlers[claim->jobs[i].kind](w, &batch);
+    good = batch_run(w, &batch, handlers[claim->jobs[i].kind]);
     i = end;
   }
   log_batch_end();
+  return good && worker_drain(w);
 }
 
 static int64_t least_of(int64_t a, int64_t b) {
@@ -102,17 +103,15 @@ static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_
   if (!pg_connect(w->pg, clock_monotonic_ms() + 2000) || !redis_connect(w->redis))
     return trouble;
   listen_again(w);
+  claim->most = w->most > KEYS_SHARDS ? w->most : KEYS_SHARDS;
   if (!live_claim(w->redis, claim))
     return trouble;
   *claimed_ms = clock_monotonic_ms();
   if (!claim->whole)
     return reconcile_run(w) ? at_once : trouble;
   w->next_ms = claim->next_ms;
-  if (claim->count > 0) {
-    do_jobs(w, claim);
-    if (!worker_drain(w))
-      return trouble;
-  }
+  if (claim->count > 0 && !do_jobs(w, claim, *claimed_ms))
+    return trouble;
   bool auditing = false;
   if (!is_behind(claim)) { /* else these can wait; both pace themselves */
     retention_run(w);
@@ -144,10 +143,10 @@ static void rest(struct worker *w, const struct live_claim *claim, int64_t claim
 }
 
 void poll_run(struct worker *w) {
-  struct job *jobs = calloc(CLAIM_MAX, sizeof(*jobs));
+  struct job *jobs = calloc(BATCH_MAX, sizeof(*jobs));
   if (!jobs)
     log_oom();
-  struct live_claim claim = {.jobs = jobs, .most = CLAIM_MAX};
+  struct live_claim claim = {.jobs = jobs, .most = BATCH_MAX};
   int64_t claimed_ms = 0;
   while (!worker_stopping()) {
     struct pause pause = poll_once(w, &claim, &claimed_ms);

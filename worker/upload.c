@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void upload_start(struct worker *w, const struct batch *batch) {
+bool upload_start(struct worker *w, const struct batch *batch) {
   for (int i = 0; i < batch->count; i++) {
     const struct job *start = &batch->jobs[i];
     log_info("upload.start",
@@ -29,6 +29,7 @@ void upload_start(struct worker *w, const struct batch *batch) {
                        start->length_ms);
     worker_queued(w, start->length_ms);
   }
+  return true;
 }
 
 static void log_ended(const struct call *call, int64_t now_ms) {
@@ -77,36 +78,31 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
 }
 
 static bool finish(struct worker *w, const struct batch *batch, bool *seen) {
-  cleanup_buf struct buf ids = {0};
-  cleanup_buf struct buf attempts = {0};
   cleanup_buf struct buf backoffs = {0};
-  batch_arrays(batch, &ids, &attempts);
   for (int i = 1; i <= UPLOAD_ATTEMPTS; i++)
     buf_printf(&backoffs, "%c%" PRId64, i == 1 ? '{' : ',',
                lifecycle_backoff_ms(i, w->config->time_scale));
   buf_chr(&backoffs, '}');
-  char now[24], stripe[12], round[12], url[CALL_URL_SIZE];
-  snprintf(now, sizeof(now), "%" PRId64, batch->wall_ms);
-  snprintf(stripe, sizeof(stripe), "%d", w->stripe);
+  char round[12], url[CALL_URL_SIZE];
   snprintf(round, sizeof(round), "%d", UPLOAD_ATTEMPTS);
   snprintf(url, sizeof(url), "https://%s.s3.%s.amazonaws.com/recordings/", w->config->s3_bucket,
            w->config->aws_region);
-  const char *const values[] = {buf_text(&ids), buf_text(&attempts), now, stripe,
-                                round,          buf_text(&backoffs), url};
-  return batch_exec(w, batch, "uploads_finish", ARRAY_LEN(values), values, on_row, seen);
+  const char *const values[] = {round, buf_text(&backoffs), url};
+  const struct batch_statement statement = {
+      .name = "uploads_finish", .values = values, .count = ARRAY_LEN(values), .on_row = on_row};
+  return batch_exec(w, batch, &statement, seen);
 }
 
-void upload_finish(struct worker *w, const struct batch *batch) {
+bool upload_finish(struct worker *w, const struct batch *batch) {
   cleanup_free bool *seen = calloc((size_t)batch->count, sizeof(*seen));
   if (!seen)
     log_oom();
-  if (!finish(w, batch, seen)) {
-    batch_give_back(w, batch, batch->jobs, batch->count);
-    return;
-  }
+  if (!finish(w, batch, seen))
+    return false;
   for (int i = 0; i < batch->count; i++)
     if (!seen[i]) { /* the row was removed by hand */
       live_drop_queue(w->redis, &batch->jobs[i], NULL);
       worker_queued(w, -1);
     }
+  return true;
 }

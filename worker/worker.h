@@ -20,8 +20,10 @@ struct worker {
   struct redis *wake; /* hears of jobs that come due earlier than this worker would ask */
   struct keyring *ring;
   int stripe;      /* of the metrics table */
+  int most;        /* jobs that the database manages together; see batch_exec() */
   int queued;      /* commands in the pipeline */
   int64_t next_ms; /* from the claim until the first job that is known of is due; -1: none */
+  int64_t careful_until_ms; /* rows were found locked: look before waiting for them */
 };
 
 /* Sends the pipeline. False when Redis did not take all of it: what it did not take comes again

@@ -18,7 +18,7 @@ enum {
 struct daemon {
   struct server *server;
   struct listener *listener; /* NULL once stopping */
-  ev_signal term, interrupt;
+  ev_signal term, interrupt, hangup;
 };
 
 /* Returns how many descriptors there may be. */
@@ -55,18 +55,25 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events) {
   server_stop(daemon->server);
 }
 
+static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events) {
+  log_info("wsd.hangup", "msg=\"settings are read at the start: restart to change them\"");
+}
+
 static void watch_signals(struct ev_loop *loop, struct daemon *daemon) {
   signal(SIGPIPE, SIG_IGN);
   ev_signal_init(&daemon->term, on_signal, SIGTERM);
   ev_signal_init(&daemon->interrupt, on_signal, SIGINT);
+  ev_signal_init(&daemon->hangup, on_hangup, SIGHUP);
   daemon->term.data = daemon->interrupt.data = daemon;
   ev_signal_start(loop, &daemon->term);
   ev_signal_start(loop, &daemon->interrupt);
+  ev_signal_start(loop, &daemon->hangup);
 }
 
 static void unwatch_signals(struct ev_loop *loop, struct daemon *daemon) {
   ev_signal_stop(loop, &daemon->term);
   ev_signal_stop(loop, &daemon->interrupt);
+  ev_signal_stop(loop, &daemon->hangup);
 }
 
 int main(int argc, char **argv) {

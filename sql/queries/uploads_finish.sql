@@ -5,10 +5,12 @@
 --   $7 start of the recording's URL; the id and '.mp3' follow
 -- Returns every row as it now stands and whether this statement changed it, and locks, as
 -- calls_advance.sql. The condition on the status is written so that it invites no plan by another index.
-WITH job AS (
+WITH patience AS MATERIALIZED (
+  SELECT set_config('lock_timeout', '100ms', true)
+), job AS (
   SELECT id, attempt, attempt % $5::integer = $5::integer - 1 AS is_last,
          ($6::bigint[])[attempt % $5::integer + 1] * interval '1 ms' AS backoff
-    FROM unnest($1::uuid[], $2::integer[]) AS t (id, attempt)
+    FROM patience, unnest($1::uuid[], $2::integer[]) AS t (id, attempt)
 ), moved AS (
   UPDATE calls c
      SET upload_status = CASE WHEN job.attempt >= c.upload_failures THEN 'COMPLETED'
@@ -29,7 +31,7 @@ WITH job AS (
     FROM job JOIN calls c USING (id)
    WHERE job.id NOT IN (SELECT id FROM moved)
    ORDER BY c.id
-     FOR UPDATE OF c
+     FOR NO KEY UPDATE OF c
 ), tally AS (
   SELECT count(*) FILTER (WHERE upload_status = 'COMPLETED') AS completed,
          count(*) FILTER (WHERE upload_status = 'FAILED') AS failed

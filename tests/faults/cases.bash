@@ -28,7 +28,8 @@ case_table=(
 	'postgres-shut-down|main|8||PostgreSQL: immediate shutdown'
 	'postgres-stopped|main|15|late=14000|PostgreSQL stopped for 10 s'
 	'postgres-connections-cut|main|5||PostgreSQL: all connections terminated, three times'
-	'postgres-deadlock|main|7|late=6000|PostgreSQL: a deadlock provoked'
+	'postgres-locked|main|7||PostgreSQL: all counters and all open calls locked for 0.8 s'
+	'postgres-row-locked|main|9|late=2000|PostgreSQL: one call and all but one of the workers'\'' counters locked for 6 s'
 	'worker-dies-after-commit|points|9|late=9000|the only worker killed between its commit and its Redis writes'
 	'worker-stopped-after-commit|points|12|late=9000|a worker stopped there past its lease, then continued'
 	'worker-stopped-after-claim|points|12|late=9000|a worker stopped between claim and commit past its lease, then continued'
@@ -241,13 +242,24 @@ fault_postgres-connections-cut() {
 
 # All counters are locked first, the calls second; our programs lock the other way round. Whoever
 # waited first is the one whom PostgreSQL makes fail.
-fault_postgres-deadlock() {
+# Whoever waits for a lock while it holds another that this session wants would be a deadlock.
+fault_postgres-locked() {
 	local since
 	since=$(log_length postgres)
 	sql "BEGIN; UPDATE metrics SET updated_at = now(); SELECT pg_sleep(0.4);
 		SELECT count(*) FROM (SELECT FROM calls WHERE upload_status IN ('WAITING', 'PENDING')
-			ORDER BY id FOR UPDATE) AS t; COMMIT" >/dev/null 2>&1
-	wait_until 3 logged_since postgres "$since" 'deadlock detected'
+			ORDER BY id FOR UPDATE) AS t; SELECT pg_sleep(0.4); COMMIT" >/dev/null 2>&1
+	wait_until 3 logged_since postgres "$since" 'due to lock timeout'
+}
+
+# The call that is locked is none of the load's.
+fault_postgres-row-locked() {
+	local KEY call_id since
+	since=$(log_length worker)
+	fresh_key && create_call || return
+	sql "BEGIN; SELECT FROM metrics WHERE id BETWEEN 49 AND 64 AND id <> 57 FOR UPDATE;
+		SELECT FROM calls WHERE id = '$call_id' AND status <> 'COMPLETED' FOR UPDATE; SELECT pg_sleep(6); COMMIT" >/dev/null
+	logged_since worker "$since" 'calls\.locked'
 }
 
 # --- fault points ---------------------------------------------------------------------------------
