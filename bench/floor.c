@@ -70,7 +70,7 @@ static void answer_get(FCGX_Request *request) {
 /* The admission's answer: the epoch and the wall clock's ms, which go into the row. */
 static bool admit(const char *id, const char *most, char epoch[24], char created[24]) {
   char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
-      due[KEYS_SIZE], recent[KEYS_SIZE], job[64];
+      due[KEYS_SIZE], job[64];
   int shard = keys_shard(id);
   keys_whole(shard, whole);
   keys_clock(shard, clock);
@@ -78,13 +78,12 @@ static bool admit(const char *id, const char *most, char epoch[24], char created
   keys_slots(OWNER, slots);
   keys_window(OWNER, window);
   keys_due(shard, due);
-  keys_recent(shard, recent);
   snprintf(job, sizeof(job), "%s advance 1", id);
   static const char packed[] =
       "ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 +1234567890 +0987654321 "
       "bench-floor -\n{\"test\": true}";
   const char *const argv[] = {
-      "EVALSHA", admit_sha, "7",  whole,     clock, record,    slots,      window, due, recent,
+      "EVALSHA", admit_sha, "6",  whole,     clock, record,    slots,      window, due,
       run_id,    id,        most, "1000000", job,   "2000000", "12000000", packed, "",
   };
   redisReply *r = redisCommandArgv(redis, ARRAY_LEN(argv), (const char **)argv, NULL);

@@ -191,11 +191,11 @@ enum kind { KIND_STR, KIND_INT, KIND_REAL };
 struct setting {
   const char *variable;
   const char *help;
-  enum kind kind;
   size_t offset;
   const char *fallback; /* as text, for every kind */
   double least, most;   /* of a number; `most` characters of a string */
-  unsigned programs;    /* FOR_… */
+  enum kind kind;
+  unsigned programs; /* FOR_… */
   const char *(*rule)(const char *);
 };
 

@@ -36,9 +36,9 @@ struct json_member {
 };
 
 /*
- * Checks that `text` of `len` bytes is one JSON object and nothing else but a byte order mark before
- * it, and finds `members` in it. On failure returns false and points `*fault` at a constant sentence for the client.
- * Time and memory are linear in `len`.
+ * Checks that `text` of `len` bytes is one JSON object and nothing else but a byte order mark
+ * before it, and finds `members` in it. On failure returns false and points `*fault` at a constant
+ * sentence for the client. Time and memory are linear in `len`.
  */
 must_check bool json_object_check(const char *text, size_t len, struct json_member *members,
                                   size_t count, const char **fault);

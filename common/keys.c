@@ -36,9 +36,6 @@ void keys_due(int shard, char out[KEYS_SIZE]) {
 void keys_rebuild(int shard, char out[KEYS_SIZE]) {
   make_key(shard, "rebuild", "", out);
 }
-void keys_recent(int shard, char out[KEYS_SIZE]) {
-  make_key(shard, "recent", "", out);
-}
 void keys_probe(int shard, char out[KEYS_SIZE]) {
   make_key(shard, "probe", "", out);
 }

@@ -20,7 +20,6 @@ void keys_whole(int shard, char out[KEYS_SIZE]);     /* marker "RUN_ID EPOCH" */
 void keys_clock(int shard, char out[KEYS_SIZE]);     /* string "WALL_US LOGICAL_US" */
 void keys_due(int shard, char out[KEYS_SIZE]);       /* sorted set: job → due time, logical µs */
 void keys_rebuild(int shard, char out[KEYS_SIZE]);   /* the token of a rebuild under way */
-void keys_recent(int shard, char out[KEYS_SIZE]);    /* sorted set: id → admission time */
 void keys_probe(int shard, char out[KEYS_SIZE]);     /* key and channel of lua/probe.lua */
 void keys_events(int shard, char out[KEYS_SIZE]);    /* pub/sub channel of packed lines */
 void keys_wake(int shard, char out[KEYS_SIZE]);      /* pub/sub channel: a job is due earlier */

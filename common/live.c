@@ -62,7 +62,7 @@ static int64_t timed_stages_ms(const struct call *call) {
 enum live_verdict live_admit(struct redis *redis, struct call *call,
                              const struct live_limits *limits, struct live_admission *admission) {
   char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
-      due[KEYS_SIZE], recent[KEYS_SIZE], wake[KEYS_SIZE];
+      due[KEYS_SIZE], wake[KEYS_SIZE];
   int shard = keys_shard(call->id);
   keys_whole(shard, whole);
   keys_clock(shard, clock);
@@ -70,7 +70,6 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   keys_slots(call->api_key, slots);
   keys_window(call->api_key, window);
   keys_due(shard, due);
-  keys_recent(shard, recent);
   keys_wake(shard, wake);
   struct job job;
   first_job(call, &job);
@@ -80,7 +79,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   buf_add(&packed, call->metadata, call->metadata_len);
 
   struct args a = {0};
-  const char *const keys[] = {whole, clock, record, slots, window, due, recent};
+  const char *const keys[] = {whole, clock, record, slots, window, due};
   for (size_t i = 0; i < ARRAY_LEN(keys); i++)
     add_text(&a, keys[i]);
   add_text(&a, redis_run_id(redis));
@@ -117,21 +116,19 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
 
 bool live_release(struct redis *redis, const struct call *call,
                   const struct live_admission *admission) {
-  char record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE], due[KEYS_SIZE], recent[KEYS_SIZE];
-  int shard = keys_shard(call->id);
+  char record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE], due[KEYS_SIZE];
   keys_call(call->id, record);
   keys_slots(call->api_key, slots);
   keys_window(call->api_key, window);
-  keys_due(shard, due);
-  keys_recent(shard, recent);
+  keys_due(keys_shard(call->id), due);
   struct job job;
   first_job(call, &job);
   struct args a = {0};
-  const char *const texts[] = {record, slots, window, due, recent, call->id, job.text};
+  const char *const texts[] = {record, slots, window, due, call->id, job.text};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++)
     add_text(&a, texts[i]);
   add_number(&a, admission->due_us);
-  queue(redis, "release", 5, &a);
+  queue(redis, "release", 4, &a);
   cleanup_reply redisReply *reply = redis_next(redis);
   return redis_int(reply, 0) == 1;
 }
@@ -183,24 +180,14 @@ enum live_find live_find(struct redis *redis, const char *id, struct call *call,
   return LIVE_FOUND;
 }
 
-long long live_admitted(struct redis *redis) {
-  char clock[KEYS_SIZE], recent[KEYS_SIZE];
-  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
-    keys_clock(shard, clock);
-    keys_recent(shard, recent);
-    struct args a = {0};
-    add_text(&a, clock);
-    add_text(&a, recent);
-    queue(redis, "admitted", 2, &a);
-  }
-  long long sum = 0;
-  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
-    cleanup_reply redisReply *reply = redis_next(redis);
-    if (!reply)
-      return -1;
-    sum += redis_int(reply, 0);
-  }
-  return sum;
+int64_t live_wall_ms(struct redis *redis) {
+  const char *const argv[] = {"TIME"};
+  redis_queue(redis, 1, argv, NULL);
+  cleanup_reply redisReply *reply = redis_next(redis);
+  if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+    return -1;
+  return strtoll(reply->element[0]->str, NULL, 10) * 1000 +
+         strtoll(reply->element[1]->str, NULL, 10) / 1000;
 }
 
 bool live_is_whole(struct redis *redis, bool *down) {

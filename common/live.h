@@ -60,8 +60,8 @@ enum live_find {
 must_check enum live_find live_find(struct redis *redis, const char *id, struct call *call,
                                     redisReply **reply);
 
-/* Calls admitted in the last second, of all API keys; -1 when Redis did not answer. */
-long long live_admitted(struct redis *redis);
+/* Redis's wall clock, by which calls are created, in ms since 1970; -1 when it did not answer. */
+must_check int64_t live_wall_ms(struct redis *redis);
 
 /* True if every shard's picture is whole. `*down` when Redis did not answer. */
 must_check bool live_is_whole(struct redis *redis, bool *down);

@@ -26,7 +26,7 @@ static int min3(int a, int b, int c) {
 int nearest_distance(const char *a, const char *b) {
   char x[NAME_SIZE], y[NAME_SIZE];
   int x_len = normalise(a, x), y_len = normalise(b, y);
-  int row[NAME_SIZE]; /* distances of x's first i characters from each beginning of y */
+  int row[NAME_SIZE] = {0}; /* distances of x's first i characters from each beginning of y */
   for (int j = 0; j <= y_len; j++)
     row[j] = j;
   for (int i = 1; i <= x_len; i++) {

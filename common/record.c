@@ -5,6 +5,7 @@
 #include "common/log.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,11 +149,15 @@ enum pg_outcome record_find(struct pg *pg, const char *id, int64_t deadline_ms, 
   return outcome;
 }
 
-enum pg_outcome record_metrics(struct pg *pg, int64_t deadline_ms, struct record_metrics *metrics) {
+enum pg_outcome record_metrics(struct pg *pg, int64_t wall_ms, int64_t deadline_ms,
+                               struct record_metrics *metrics) {
   cleanup_pgresult PGresult *r = NULL;
-  enum pg_outcome outcome = pg_exec(pg, "metrics_sum", 0, NULL, deadline_ms, &r);
+  char now[24];
+  snprintf(now, sizeof(now), "%" PRId64, wall_ms);
+  const char *const values[] = {now};
+  enum pg_outcome outcome = pg_exec(pg, "metrics_sum", 1, values, deadline_ms, &r);
   if (outcome == PG_UNKNOWN)
-    outcome = pg_exec(pg, "metrics_sum", 0, NULL, deadline_ms, &r);
+    outcome = pg_exec(pg, "metrics_sum", 1, values, deadline_ms, &r);
   if (outcome == PG_DONE)
     *metrics = (struct record_metrics){
         .total_calls = pg_i64(r, 0, 0),
@@ -161,6 +166,7 @@ enum pg_outcome record_metrics(struct pg *pg, int64_t deadline_ms, struct record
         .uploads_in_progress = pg_i64(r, 0, 3),
         .uploads_completed = pg_i64(r, 0, 4),
         .uploads_failed = pg_i64(r, 0, 5),
+        .current_cps = pg_i64(r, 0, 6),
     };
   return outcome;
 }

@@ -42,8 +42,10 @@ must_check enum pg_outcome record_find(struct pg *pg, const char *id, int64_t de
 struct record_metrics {
   int64_t total_calls, active_calls, completed_calls;
   int64_t uploads_in_progress, uploads_completed, uploads_failed;
+  int64_t current_cps; /* calls created in the last second */
 };
-must_check enum pg_outcome record_metrics(struct pg *pg, int64_t deadline_ms,
+/* `wall_ms`: the present time by the clock that calls are created by, ms since 1970. */
+must_check enum pg_outcome record_metrics(struct pg *pg, int64_t wall_ms, int64_t deadline_ms,
                                           struct record_metrics *metrics);
 
 /*

@@ -4,8 +4,7 @@
 
 void metrics_get(const struct exchange *x) {
   struct record_metrics m;
-  long long current_cps;
-  if (!store_metrics(x->responder->store, &m, &current_cps)) {
+  if (!store_metrics(x->responder->store, &m)) {
     reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
     return;
   }
@@ -13,5 +12,6 @@ void metrics_get(const struct exchange *x) {
              "{\"total_calls\":%lld,\"active_calls\":%lld,\"completed_calls\":%lld,"
              "\"current_cps\":%lld,\"uploads_in_progress\":%lld,\"uploads_completed\":%lld}",
              (long long)m.total_calls, (long long)m.active_calls, (long long)m.completed_calls,
-             current_cps, (long long)m.uploads_in_progress, (long long)m.uploads_completed);
+             (long long)m.current_cps, (long long)m.uploads_in_progress,
+             (long long)m.uploads_completed);
 }

@@ -234,16 +234,16 @@ void store_held_done(struct store_held *held) {
   *held = (struct store_held){0};
 }
 
-bool store_metrics(struct store *store, struct record_metrics *metrics, long long *current_cps) {
-  *current_cps = -1;
-  if (redis_usable(store, redis_connect) && (*current_cps = live_admitted(store->redis)) < 0)
+bool store_metrics(struct store *store, struct record_metrics *metrics) {
+  int64_t wall_ms = -1;
+  if (redis_usable(store, redis_connect) && (wall_ms = live_wall_ms(store->redis)) < 0)
     blame_redis(store);
-  if (*current_cps < 0)
-    *current_cps = 0;
+  if (wall_ms < 0) /* then nothing is created, and the host's own clock will do */
+    wall_ms = clock_wall_ms();
   if (!postgres_usable(store))
     return false;
   int64_t deadline_ms = clock_monotonic_ms() + RECORD_READ_MS;
-  if (record_metrics(store->pg, deadline_ms, metrics) == PG_DONE)
+  if (record_metrics(store->pg, wall_ms, deadline_ms, metrics) == PG_DONE)
     return true;
   blame_postgres(store);
   return false;

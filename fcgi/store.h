@@ -44,9 +44,8 @@ enum store_find store_find(struct store *store, const char *id, struct call *cal
                            struct store_held *held);
 void store_held_done(struct store_held *held);
 
-/* The counters, and the calls admitted in the last second (0 while Redis is away: then nothing can
- * be admitted). False when PostgreSQL does not answer. */
-bool store_metrics(struct store *store, struct record_metrics *metrics, long long *current_cps);
+/* The counters. False when PostgreSQL does not answer. */
+bool store_metrics(struct store *store, struct record_metrics *metrics);
 
 /* Adds the names of what the creation of a call needs and does not have now, separated by ", ";
  * nothing when a call can be created. Writes are tried once a second at most. */

@@ -4,7 +4,6 @@
 -- Should it fail half-way (a command that the user may not run), there is no call, for its record is
 -- written last; and its job, written first, leads to lua/drop.lua, which frees the slot.
 --   KEYS  1 whole  2 clock  3 call  4 slots of the API key  5 window of the API key  6 due
---         7 recent, the window of the whole shard
 --   ARGV  1 run id  2 call id  3 most concurrent  4 most in a second  5 job  6 µs until the job
 --         7 µs until the call's expected end  8 the packed line behind its times, newline, metadata
 --         9 the channel that wakes workers, or '' when they ask before the job is due
@@ -28,8 +27,7 @@ if ends then
 end
 
 -- Sliding window: what is a second old or older has left it. A refused request is not in it.
-local gone = string.format('%.0f', now - 1000000)
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', gone)
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%.0f', now - 1000000))
 local admitted = first_to_leave(KEYS[5], ARGV[4])
 if admitted then
   return {3, math.max(0, math.ceil((admitted + 1000000 - now) / 1000))}
@@ -40,10 +38,7 @@ local due = string.format('%.0f', now + ARGV[6])
 redis.call('ZADD', KEYS[6], due, ARGV[5])
 redis.call('ZADD', KEYS[4], string.format('%.0f', now + ARGV[7]), id)
 redis.call('ZADD', KEYS[5], string.format('%.0f', now), id)
-redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', gone)
-redis.call('ZADD', KEYS[7], string.format('%.0f', now), id)
 redis.call('PEXPIRE', KEYS[5], 86400000) -- by the wall clock, which may jump: not a tight one
-redis.call('PEXPIRE', KEYS[7], 86400000)
 if ARGV[9] ~= '' then
   announce(KEYS[6], ARGV[5], due, ARGV[9])
 end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes an admission back whose call certainly was not stored: by its owner's id, all of it. But not
 -- when its first job has been claimed since: whoever did so may be storing the call this moment.
---   KEYS  1 call  2 slots of the API key  3 window of the API key  4 due  5 recent
+--   KEYS  1 call  2 slots of the API key  3 window of the API key  4 due
 --   ARGV  1 call id  2 job  3 the job's due time, as the admission set it
 -- Returns 1 if it was taken back.
 if tonumber(redis.call('ZSCORE', KEYS[4], ARGV[2]) or -1) ~= tonumber(ARGV[3]) then
@@ -10,6 +10,5 @@ end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[4], ARGV[2])
 return 1

@@ -363,7 +363,7 @@ static void test_messages_of_a_retry(void) {
               ",\"recording_url\":null,"
               "\"message\":\"Recording upload failed\",\"outcome\":\"answered\"");
   for (int now = 5; now <= 6; now++)
-    for (int pending = 0; pending <= (now == 5); pending++) {
+    for (int pending = 0; pending <= (now == 5 ? 1 : 0); pending++) {
       cleanup_buf struct buf out = {0};
       struct call call = sample(now, OUTCOME_ANSWERED);
       if (now == 5) {

@@ -585,19 +585,19 @@ static void print_whole_help(FILE *out) {
 /* A program's --help has its own settings only. */
 static void test_help_of_a_program(void) {
   static const struct {
-    unsigned program;
     const char *variable;
+    unsigned program;
     bool shown;
   } cases[] = {
-      {FOR_RESPONDER, "MAX_CPS_PER_KEY", true},
-      {FOR_RESPONDER, "WSD_ORIGINS", false},
-      {FOR_WSD, "WSD_ORIGINS", true},
-      {FOR_WSD, "MAX_CPS_PER_KEY", false},
-      {FOR_WORKER, "AWS_REGION", true},
-      {FOR_WORKER, "CORS_ORIGIN", false},
-      {FOR_ADMIN, "POSTGRES_DB", true},
-      {FOR_ADMIN, "RESPONDERS", false},
-      {FOR_MCS, "PARTS", true},
+      {"MAX_CPS_PER_KEY", FOR_RESPONDER, true},
+      {"WSD_ORIGINS", FOR_RESPONDER, false},
+      {"WSD_ORIGINS", FOR_WSD, true},
+      {"MAX_CPS_PER_KEY", FOR_WSD, false},
+      {"AWS_REGION", FOR_WORKER, true},
+      {"CORS_ORIGIN", FOR_WORKER, false},
+      {"POSTGRES_DB", FOR_ADMIN, true},
+      {"RESPONDERS", FOR_ADMIN, false},
+      {"PARTS", FOR_MCS, true},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     char text[16000] = "";
