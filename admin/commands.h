@@ -10,4 +10,5 @@ int command_migrate(const struct config *config, int argc, char **argv);
 int command_failed(const struct config *config, int argc, char **argv);
 int command_follow(const struct config *config, int argc, char **argv);
 int command_watch(const struct config *config, int argc, char **argv);
+int command_events(const struct config *config, int argc, char **argv);
 int command_listen(const struct config *config, int argc, char **argv);

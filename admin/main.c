@@ -31,6 +31,11 @@ static const struct command {
     {.name = "watch",
      .usage = "CALL_ID|URL                                print the events of a call until it ends",
      .run = command_watch},
+    {.name = "events",
+     .usage =
+         "LOG...                                     print calls that end, refused requests and "
+         "warnings of those logs, as they come",
+     .run = command_events},
     {.name = "listen",
      .usage =
          "ADDRESS COMMAND...                         become COMMAND, with a socket that listens "

@@ -16,8 +16,11 @@ setup() {
 	out=$(copies_folder)/own.out
 }
 
-# Whatever happens to a test that has stopped the worker.
-teardown() { [[ ! ${held:-} ]] || release_part worker; }
+# Whatever happened to the test that did this.
+teardown() {
+	[[ ! ${held:-} ]] || release_part worker
+	[[ ! ${printer:-} ]] || kill "$printer"
+}
 
 # The processes of the copy in use: mcs itself and all that its parts consist of.
 copy_processes() {
@@ -191,9 +194,11 @@ is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 @test "run --detach returns as soon as it starts, and says how to go on" {
 	local servers=$MCS_VAR/run own=$MCS_VAR
 	MCS_VAR=$(copies_folder)/hidden
-	run mcs run --detach PARTS=worker POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock"
+	run mcs run --detach --quiet PARTS=worker POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock"
 	same "$status" 0
 	match "$output" "^mcs: (ready|starting) in the background as process $(<"$MCS_VAR/mcs.pid"); ./mcs "
+	run pgrep -f "^$MCS_VAR/bin/mcs-admin events"
+	same "$output" ''
 	mcs stop
 	[[ ! -e $MCS_VAR/ready ]]
 	run mcs run --wait=soon
@@ -202,6 +207,40 @@ is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 }
 
 # --- the other commands ---------------------------------------------------------------------------
+
+@test "a call that ends and a request that is refused are a line each of run's output" {
+	create_call
+	wait_until 30 grep -qE "^$iso_time  call $call_id ended, (un)?answered\$" "$out"
+	post /calls '{"from": 7}'
+	expect 400
+	wait_until 30 grep -qE "^$iso_time  POST /calls refused, 400: " "$out"
+	# Only so many a second, and none for what is no news; nothing that a terminal obeys.
+	local i log printed=$BATS_TEST_TMPDIR/printed
+	log=$(copies_folder)/a.log
+	: >"$log"
+	chmod 644 "$log"
+	"$MCS_VAR/bin/mcs-admin" events "$log" >"$printed" 3>&- &
+	printer=$!
+	wait_until 30 prints_a_warning first
+	for i in {1..2000}; do
+		printf '2026-11-27T10:00:00.000Z info responder request.refused method=GET path="/\e[1m%d" status=404 reason="Not here"\n' "$i"
+	done >>"$log"
+	echo '2026-11-27T10:00:00.000Z info worker call.advance id=x seq=2 msg="Call x: QUEUED -> RINGING"' >>"$log"
+	wait_until 30 grep -q ' more$' "$printed"
+	(($(grep -c 'refused, 404: Not here$' "$printed") < 100))
+	grep -qF 'GET /?[1m' "$printed"
+	run grep -c RINGING "$printed"
+	same "$output" 0
+	# The file is cut, as mcs does it.
+	: >"$log"
+	wait_until 30 prints_a_warning redis.failed
+}
+
+# Written until it is seen: what is there before the start is not shown, nor what is too much for a second.
+prints_a_warning() {
+	echo "2026-11-27T10:00:00.000Z warn worker $1 msg=\"gone\"" >>"$log"
+	grep -qx "2026-11-27T10:00:00.000Z  warn worker $1 msg=\"gone\"" "$printed"
+}
 
 @test "status shows every part and where it is ready" {
 	run mcs status

@@ -52,7 +52,21 @@ cmd_run() {
 		"$([[ $detach ]] || echo '; Ctrl-C stops it')"
 	banner
 	: >"$MCS_VAR/ready"
+	[[ $quiet ]] || show_events
 	supervise
+}
+
+# Prints what happens, as a child of its own that reads the logs as the service's user; under root it
+# has no terminal to type into, and is our own program, which nobody may look into.
+quiet='' events_pid=''
+show_events() {
+	local name logs=()
+	for name in api worker wsd; do
+		! part_wanted "$name" || logs+=("$(log_of "$name")")
+	done
+	(exec {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&- {web_fd}<&- setsid "${as_user[@]}" --pdeathsig=KILL -- \
+		"$MCS_VAR/bin/mcs-admin" events "${logs[@]}") </dev/null &
+	events_pid=$!
 }
 
 # Sets what the options say; instance_options are those that the second start is given again.
@@ -62,6 +76,7 @@ take_run_options() {
 	for argument; do
 		case $argument in
 			--detach) detach=yes ;;
+			--quiet) quiet=yes instance_options+=(--quiet) ;;
 			--wait | --wait=*)
 				detach=yes wait_seconds=${argument#--wait} wait_seconds=${wait_seconds#=}
 				[[ ${wait_seconds:=60} =~ ^[0-9]{1,6}$ ]] || die "run: $argument must be a number of seconds"
@@ -435,7 +450,7 @@ revive() {
 finish() {
 	trap '' INT TERM HUP USR1
 	local had_parts=${pid[*]:-}
-	[[ ! $alarm_pid ]] || kill "$alarm_pid" 2>/dev/null
+	[[ ! $alarm_pid$events_pid ]] || kill ${alarm_pid:+"$alarm_pid"} ${events_pid:+"$events_pid"} 2>/dev/null
 	[[ ! $had_parts ]] || say 'stopping'
 	exec {web_fd}<&-
 	# lighttpd takes nothing new and waits for its connections, the WebSockets among them until wsd
