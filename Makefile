@@ -29,7 +29,7 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-COMMON := buf call clock config fault id job json keyring keys lifecycle listen live log nearest pg privileges record redis refusal sentinel
+COMMON := buf call clock config environment fault id job json keyring keys lifecycle listen live log nearest pg privileges record redis refusal sentinel
 common_SRC := $(COMMON:%=common/%.c)
 common_OBJ := $(common_SRC:%.c=$(B)/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 

@@ -2,6 +2,7 @@
 
 #include "admin/commands.h"
 
+#include "common/environment.h"
 #include "common/log.h"
 
 #include <stdio.h>
@@ -54,6 +55,7 @@ static int usage(FILE *out) {
 }
 
 int main(int argc, char **argv) {
+  environment_open_descriptors();
   if (argc > 1 && strcmp(argv[1], "--help") == 0)
     return usage(stdout);
   if (argc > 1 && strcmp(argv[1], "--version") == 0)
@@ -65,9 +67,10 @@ int main(int argc, char **argv) {
     char fault[CONFIG_FAULT_SIZE];
     log_init("admin", LOG_WARN);
     int status = 2;
-    if (config_load(&config, fault))
+    if (config_load(&config, fault)) {
+      environment_forget_libpq(&config);
       status = commands[i].run(&config, argc - 1, argv + 1);
-    else
+    } else
       fprintf(stderr, "mcs-admin: %s\n", fault);
     config_done(&config);
     return status;

@@ -3,6 +3,7 @@
 #include "common/config.h"
 
 #include "common/buf.h"
+#include "common/environment.h"
 #include "common/log.h"
 #include "common/nearest.h"
 
@@ -484,6 +485,7 @@ static unsigned program_flag(const char *program) {
 
 void config_start(struct config *config, const char *program, const char *purpose, int argc,
                   char **argv) {
+  environment_open_descriptors();
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--help") == 0) {
       printf("usage: mcs-%s\n%s\n\n", program, purpose);
@@ -502,6 +504,7 @@ void config_start(struct config *config, const char *program, const char *purpos
     fprintf(stderr, "mcs-%s: %s\n", program, fault);
     exit(2);
   }
+  environment_forget_libpq(config);
   /* Names are resolved by the C library, without a deadline of ours: bound its patience. */
   setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
   enum log_level level = LOG_INFO;

@@ -8,5 +8,5 @@ cmd_bench() {
 	need_packages "${program_packages[@]}" "${test_packages[@]}" "${bench_packages[@]}"
 	forget_settings
 	build_programs release all tools bench
-	exec bash "$here/bench/run" "$@"
+	exec bash -p "$here/bench/run" "$@"
 }

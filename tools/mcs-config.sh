@@ -130,6 +130,7 @@ apply_config() {
 	choose_server
 	embedded_postgres='' embedded_redis=''
 	[[ $POSTGRES_HOST && $POSTGRES_HOST != "$run_folder" ]] || embedded_postgres=yes
+	forget_libpq "${embedded_postgres:+private}"
 	[[ $REDIS_SENTINELS || ($REDIS_HOST && $REDIS_HOST != "$run_folder/redis.sock") ]] || embedded_redis=yes
 	# Where this machine reaches the web server.
 	local host=$BIND

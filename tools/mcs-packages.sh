@@ -5,7 +5,7 @@ program_packages=(
 	gcc make pkg-config libc6-dev libfcgi-dev libpq-dev libhiredis-dev libjson-c-dev uuid-dev
 	libev-dev libwslay-dev nettle-dev libseccomp-dev lighttpd postgresql redis-server curl util-linux
 )
-test_packages=(bats git jq procps iproute2 openssl lighttpd-mod-openssl pgbouncer)
+test_packages=(bats git jq procps iproute2 openssl locales lighttpd-mod-openssl locales pgbouncer)
 lint_packages=(clang-format clang-tidy cppcheck shellcheck mandoc)
 package_packages=(debhelper lintian debootstrap systemd-container)
 
@@ -33,6 +33,6 @@ need_packages() {
 		[[ -t 0 ]] || as_root=(sudo -n)
 	fi
 	say "installing ${lacking[*]}"
-	"${as_root[@]}" bash "$here/tools/install-packages" "${lacking[@]}" ||
+	"${as_root[@]}" bash -p "$here/tools/install-packages" "${lacking[@]}" ||
 		die "installing failed: ${lacking[*]}"
 }

@@ -18,7 +18,7 @@ part_command() {
 		postgres)
 			command=("$postgres_bin/postgres" -D "$MCS_VAR/postgres"
 				-c "config_file=$MCS_VAR/etc/postgresql.conf") ;;
-		redis) command=(bash -c 'exec redis-server - <../etc/redis.conf') ;;
+		redis) command=(bash -pc 'exec redis-server - <../etc/redis.conf') ;;
 		wsd) command=("$MCS_VAR/bin/mcs-wsd") ;;
 		worker) command=("$MCS_VAR/bin/mcs-worker") ;;
 		pool) command=("$MCS_VAR/bin/mcs-admin" listen "${RESPONDER_LISTEN:-$run_folder/responder.sock}" ./mcs-responder) ;;

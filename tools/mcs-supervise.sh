@@ -260,7 +260,7 @@ end_leftover_postgres() {
 	[[ $leftover == +([0-9]) ]] || return 0
 	while [[ $(readlink "/proc/$leftover/cwd") == "$MCS_VAR/postgres" ]]; do
 		((SECONDS < deadline)) || die "process $leftover still uses $MCS_VAR/postgres"
-		as_service bash -c "kill -s INT $leftover" 2>/dev/null
+		as_service bash -pc "kill -s INT $leftover" 2>/dev/null
 		pause 0.2
 	done
 }
@@ -321,7 +321,7 @@ start_part() {
 		[[ $name != api ]] || exec <&"$web_fd"
 		exec {web_fd}<&- setsid env --default-signal "${as_user[@]}" \
 			--pdeathsig="${death_signal[$name]}" -- \
-			bash -c "$launcher" mcs-launcher $$ "$delay" "$log" "${command[@]}"
+			bash -pc "$launcher" mcs-launcher $$ "$delay" "$log" "${command[@]}"
 	) </dev/null &
 	pid[$name]=$!
 	started[$name]=$EPOCHSECONDS

@@ -51,6 +51,7 @@ forget_settings() {
 	while read -r name; do
 		unset "$name"
 	done < <(setting_names)
+	forget_libpq private
 	export MCS_ENV_FILE=/dev/null
 }
 
