@@ -29,7 +29,7 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-COMMON := buf call clock config environment fault id job json keyring keys lifecycle listen live log nearest pg privileges record redis refusal sentinel
+COMMON := buf call clock config environment fault id job json keyring keys lifecycle listen live log nearest pg privileges record redis refusal resolve sentinel
 common_SRC := $(COMMON:%=common/%.c)
 common_OBJ := $(common_SRC:%.c=$(B)/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 
@@ -111,12 +111,12 @@ $(FUZZ:%=$(B)/fuzz/%) $(FUZZ:%=$(B)/tests/test_corpus_%): $(B)/libcommon.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libcommon.a $(UNIT_LIBS) $(LDLIBS)
 fuzz: $(FUZZ:%=$(B)/fuzz/%)
 
-tools: $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/clock.so
-$(B)/tests/clock.so: tests/tools/clock.c Makefile
+tools: $(addprefix $(B)/tests/,wscat load wsraw relay clock.so names.so)
+$(B)/tests/clock.so $(B)/tests/names.so: $(B)/tests/%.so: tests/tools/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O1 $(WARN) -fPIC -shared -o $@ $<
-$(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw: $(B)/tests/%: tests/tools/%.c Makefile
+$(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/relay: $(B)/tests/%: tests/tools/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle

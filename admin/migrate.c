@@ -136,7 +136,7 @@ static bool check_sessions(const struct config *config) {
 static PGconn *open_connection(const struct config *config) {
   const char *names[PG_CONNECT_PARAMS], *values[PG_CONNECT_PARAMS];
   char port[8];
-  pg_connect_params(config, "mcs-admin", config->resolved_postgres_host, names, values, port);
+  pg_connect_params(config, "mcs-admin", config->resolved_postgres_host, NULL, names, values, port);
   return PQconnectdbParams(names, values, 0);
 }
 

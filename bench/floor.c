@@ -157,7 +157,7 @@ static bool connect_redis(const struct config *config) {
 static bool connect_postgres(const struct config *config) {
   const char *names[PG_CONNECT_PARAMS], *values[PG_CONNECT_PARAMS];
   char port[8];
-  pg_connect_params(config, "floor", config->resolved_postgres_host, names, values, port);
+  pg_connect_params(config, "floor", config->resolved_postgres_host, NULL, names, values, port);
   pg = PQconnectdbParams(names, values, 0);
   PQclear(PQprepare(pg, "insert", text_of(embedded_queries, "call_insert"), 0, NULL));
   return PQstatus(pg) == CONNECTION_OK;

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/embedded.h"
 #include "common/log.h"
+#include "common/resolve.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -25,7 +26,7 @@ struct pg {
   int host;     /* the one that is connected, or to be tried first */
   bool timed_out;
   char sqlstate[6];
-  int64_t quiet_until_ms; /* a server that stays away is not news every time */
+  int64_t quiet_until_ms; /* for what need not be logged again */
 };
 
 /* Whether a connection is ours for one transaction only: no statement stays prepared, no setting
@@ -87,10 +88,12 @@ void pg_host(const struct config *config, int n, char host[CONFIG_ITEM_SIZE]) {
 }
 
 void pg_connect_params(const struct config *config, const char *program, const char *host,
-                       const char *names[], const char *values[], char port[8]) {
+                       const char *address, const char *names[], const char *values[],
+                       char port[8]) {
   snprintf(port, 8, "%ld", config->postgres_port);
   const char *const pairs[][2] = {
       {"host", host},
+      {"hostaddr", address && *address != '/' ? address : NULL},
       {"port", port},
       {"dbname", config->postgres_db},
       {"user", config->postgres_user},
@@ -210,11 +213,19 @@ static void log_failure(struct pg *pg, const char *what, const char *why) {
   log_warn("pg.failed", "op=%s msg=\"%s\"", what, log_quote(why, quoted, sizeof(quoted)));
 }
 
-static bool connect_host(struct pg *pg, int64_t deadline_ms) {
+/* A server that stays away is not news every time. */
+static void log_no_connection(struct pg *pg, const char *why) {
+  if (clock_monotonic_ms() < pg->quiet_until_ms)
+    return;
+  log_failure(pg, "connect", why);
+  pg->quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
+}
+
+static bool connect_address(struct pg *pg, const char *host, const char *address,
+                            int64_t deadline_ms) {
   const char *names[PG_CONNECT_PARAMS], *values[PG_CONNECT_PARAMS];
-  char host[CONFIG_ITEM_SIZE], port[8];
-  pg_host(pg->config, pg->host, host);
-  pg_connect_params(pg->config, pg->program, host, names, values, port);
+  char port[8];
+  pg_connect_params(pg->config, pg->program, host, address, names, values, port);
   PGconn *conn = PQconnectStartParams(names, values, 0);
   PostgresPollingStatusType status = conn ? PGRES_POLLING_WRITING : PGRES_POLLING_FAILED;
   if (conn && PQstatus(conn) == CONNECTION_BAD)
@@ -227,10 +238,7 @@ static bool connect_host(struct pg *pg, int64_t deadline_ms) {
   }
   if (status != PGRES_POLLING_OK || PQsetnonblocking(conn, 1) != 0) {
     pg->timed_out |= late;
-    if (clock_monotonic_ms() >= pg->quiet_until_ms) {
-      log_failure(pg, "connect", late ? "deadline passed" : conn ? PQerrorMessage(conn) : "memory");
-      pg->quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
-    }
+    log_no_connection(pg, late ? "deadline passed" : conn ? PQerrorMessage(conn) : "memory");
     PQfinish(conn);
     return false;
   }
@@ -238,6 +246,27 @@ static bool connect_host(struct pg *pg, int64_t deadline_ms) {
   pg->conn = conn;
   pg->quiet_until_ms = 0;
   return true;
+}
+
+/* None of the host's addresses may take the time of those behind it. A name that is not resolved
+ * costs its caller as much as a server that hangs, and counts as that. */
+static bool connect_host(struct pg *pg, int64_t deadline_ms) {
+  char host[CONFIG_ITEM_SIZE];
+  struct resolved found;
+  const char *why;
+  pg_host(pg->config, pg->host, host);
+  if (!resolve_wait(host, deadline_ms, &found, &why)) {
+    pg->timed_out = true;
+    log_no_connection(pg, why);
+    return false;
+  }
+  for (int i = 0; i < found.count; i++) {
+    int64_t now = clock_monotonic_ms();
+    if (connect_address(pg, host, found.address[i], now + (deadline_ms - now) / (found.count - i)))
+      return true;
+    resolve_avoid(host, found.address[i]);
+  }
+  return false;
 }
 
 /* Begins with the host that was the right one last; none may take the time of those behind it. */

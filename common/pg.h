@@ -58,16 +58,19 @@ bool pg_timed_out(const struct pg *pg);
 const char *pg_sqlstate(const struct pg *pg);
 
 /* POSTGRES_HOST's hosts: how many, and the n-th, counted round. Whoever connects without blocking
- * tries one after the other himself: libpq stays with one that is silent for as long as it is let.
+ * tries one after the other himself, and so with the addresses of each (common/resolve.h): libpq
+ * stays with one that is silent for as long as it is let.
  */
 int pg_hosts(const struct config *config);
 void pg_host(const struct config *config, int n, char host[CONFIG_ITEM_SIZE]);
 /* The connection string's parts for those who use libpq themselves: arrays closed by NULL, at most
- * PG_CONNECT_PARAMS long, pointing into `config`, `host` (one, or all) and `port`. Where there are
- * several hosts, one that is read-only is refused. */
-enum { PG_CONNECT_PARAMS = 14 };
+ * PG_CONNECT_PARAMS long, pointing into `config`, `host` (one, or all), `address` (what the host's
+ * name was resolved to; NULL: libpq does that, and blocks) and `port`. Where there are several
+ * hosts, one that is read-only is refused. */
+enum { PG_CONNECT_PARAMS = 15 };
 void pg_connect_params(const struct config *config, const char *program, const char *host,
-                       const char *names[], const char *values[], char port[8]);
+                       const char *address, const char *names[], const char *values[],
+                       char port[8]);
 /* Notices go nowhere, and errors come without their details: those can show a whole row, the API
  * key in it, and would get into the log. */
 void pg_quieten(PGconn *conn);

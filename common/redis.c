@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/embedded.h"
 #include "common/log.h"
+#include "common/resolve.h"
 #include "common/sentinel.h"
 
 #include <assert.h>
@@ -32,7 +33,8 @@ struct redis {
   size_t count, next, room;
   const struct refusal *refusal; /* the last error reply since the last connect, if that failed */
   bool timed_out;
-  int sentinel;           /* the one to ask first */
+  char host[CONFIG_ITEM_SIZE], address[CONFIG_ITEM_SIZE]; /* dialled last; "" before that */
+  int sentinel;                                           /* the one to ask first */
   int64_t written_ms;     /* when it was last seen to be writable, where there are Sentinels */
   int64_t quiet_until_ms; /* a server that stays away is not news every time */
   int64_t error_quiet_until_ms;
@@ -83,31 +85,62 @@ const struct refusal *redis_refusal(const struct redis *redis) {
   return redis->refusal;
 }
 
-static void fail(struct redis *redis, const char *what) {
+static void log_failure(struct redis *redis, const char *what, const char *why) {
   char quoted[200];
+  if (clock_monotonic_ms() < redis->quiet_until_ms)
+    return;
+  log_warn("redis.failed", "op=%s msg=\"%s\"", what, log_quote(why, quoted, sizeof(quoted)));
+  redis->quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
+}
+
+static void fail(struct redis *redis, const char *what) {
   const char *why = redis->context ? redis->context->errstr : "out of memory";
   redis->timed_out = redis->context && redis->context->err == REDIS_ERR_IO &&
                      (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT);
   redis->refusal = NULL;
-  if (clock_monotonic_ms() >= redis->quiet_until_ms) {
-    log_warn("redis.failed", "op=%s msg=\"%s\"", what, log_quote(why, quoted, sizeof(quoted)));
-    redis->quiet_until_ms = clock_monotonic_ms() + QUIET_MS;
-  }
+  log_failure(redis, what, why);
   disconnect(redis);
 }
 
-/* A port of 0: `host` is a socket's path. */
-static bool dial(struct redis *redis, const char *host, int port, int timeout_ms) {
-  const struct timeval timeout = {.tv_sec = timeout_ms / 1000,
-                                  .tv_usec = timeout_ms % 1000 * 1000L};
-  redis->context = port ? redisConnectWithTimeout(host, port, timeout)
-                        : redisConnectUnixWithTimeout(host, timeout);
+static struct timeval timeval_of(int ms) {
+  return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
+}
+
+static bool dial_address(struct redis *redis, const char *address, int port, int connect_ms,
+                         int timeout_ms) {
+  redis->context = strchr(address, '/')
+                       ? redisConnectUnixWithTimeout(address, timeval_of(connect_ms))
+                       : redisConnectWithTimeout(address, port, timeval_of(connect_ms));
   if (!redis->context || redis->context->err ||
-      redisSetTimeout(redis->context, timeout) != REDIS_OK) {
+      redisSetTimeout(redis->context, timeval_of(timeout_ms)) != REDIS_OK) {
     fail(redis, "connect");
     return false;
   }
   return true;
+}
+
+/* None of the host's addresses may take the time of those behind it. A name that is not resolved
+ * costs its caller as much as a server that hangs, and counts as that. */
+static bool dial(struct redis *redis, const char *host, int port, int timeout_ms) {
+  struct resolved found;
+  const char *why;
+  bool any_late = false;
+  snprintf(redis->host, sizeof(redis->host), "%s", host);
+  redis->address[0] = '\0';
+  if (!resolve_wait(host, clock_monotonic_ms() + timeout_ms, &found, &why)) {
+    log_failure(redis, "connect", why);
+    redis->timed_out = true;
+    return false;
+  }
+  for (int i = 0; i < found.count; i++) {
+    memcpy(redis->address, found.address[i], sizeof(redis->address));
+    if (dial_address(redis, redis->address, port, timeout_ms / found.count, timeout_ms))
+      return true;
+    any_late |= redis->timed_out;
+    resolve_avoid(host, redis->address);
+  }
+  redis->timed_out = any_late;
+  return false;
 }
 
 /* Asks one Sentinel after the other, the one that was right last first. */
@@ -137,9 +170,7 @@ static bool open_connection(struct redis *redis) {
     struct redis_address master;
     return find_master(redis, &master) && dial(redis, master.host, master.port, REDIS_TIMEOUT_MS);
   }
-  const char *host = config->resolved_redis_host;
-  bool unix_socket = !*config->redis_host || *host == '/';
-  return dial(redis, host, unix_socket ? 0 : (int)config->redis_port, REDIS_TIMEOUT_MS);
+  return dial(redis, config->resolved_redis_host, (int)config->redis_port, REDIS_TIMEOUT_MS);
 }
 
 static bool authenticate(struct redis *redis) {
@@ -215,6 +246,7 @@ bool redis_connect_for_reading(struct redis *redis) {
   }
   disconnect(redis);
   redis->sentinel++; /* another one may know better */
+  resolve_avoid(redis->host, redis->address);
   return false;
 }
 

@@ -176,11 +176,28 @@ find_redis_master() {
 	return 1
 }
 
+# Sets where to the first address of a host that takes a connection: redis-cli would wait for one that
+# is silent, and try IPv6 only where there is no other.
+find_redis_address() {
+	local host=$1 port=$2 address
+	while read -r address; do
+		timeout 2 redis-cli -h "$address" -p "$port" PING >/dev/null 2>&1 || continue
+		where=(-h "$address" -p "$port")
+		return
+	done < <(timeout 5 getent ahosts "$host" | awk '$2 == "STREAM" { print $1 }')
+	echo "no address of $host, port $port, answers"
+	return 1
+}
+
 run_redis_cli() {
 	local where=(-h "$REDIS_HOST" -p "$REDIS_PORT") socket=$REDIS_HOST
 	[[ ! $REDIS_SENTINELS ]] || { find_redis_master && socket=''; } || return
 	[[ ! $embedded_redis ]] || socket=$run_folder/redis.sock
-	[[ $socket != /* ]] || where=(-s "$socket")
+	if [[ $socket == /* ]]; then
+		where=(-s "$socket")
+	else
+		find_redis_address "${where[1]}" "${where[3]}" || return
+	fi
 	[[ ! $REDIS_PASSWORD ]] || export REDISCLI_AUTH=$REDIS_PASSWORD
 	redis-cli "${where[@]}" "$@"
 }

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/pg.h"
 #include "common/record.h"
+#include "common/resolve.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ struct questions {
 };
 
 enum stage {
-  STAGE_AWAY,       /* no connection; the backoff timer runs */
+  STAGE_AWAY,       /* no connection; the backoff timer runs, or its name is being resolved */
   STAGE_CONNECTING, /* libpq's handshake */
   STAGE_PREPARING,
   STAGE_IDLE,
@@ -41,9 +42,10 @@ struct cold {
   struct ev_loop *loop;
   const struct config *config;
   struct answer_to to;
-  int host;         /* the one that is connected, or to be tried next */
-  PGconn *conn;     /* NULL exactly while away */
-  PGresult *result; /* what has come of the one under way */
+  int host;                       /* the one that is connected, or to be tried next */
+  char address[CONFIG_ITEM_SIZE]; /* that of it; "" while it is not known */
+  PGconn *conn;                   /* NULL exactly while away */
+  PGresult *result;               /* what has come of the one under way */
   enum stage stage;
   bool quiet;      /* the failure was logged already, and nothing worked since */
   bool row_unread; /* the result had a row that record_read() refused */
@@ -107,6 +109,14 @@ static void drop_result(struct cold *cold) {
   cold->result = NULL;
 }
 
+/* The host's other addresses first, when it is this one's turn again. */
+static void try_another(struct cold *cold) {
+  char host[CONFIG_ITEM_SIZE];
+  pg_host(cold->config, cold->host, host);
+  resolve_avoid(host, cold->address);
+  cold->host = (cold->host + 1) % pg_hosts(cold->config);
+}
+
 /* Closes the connection, whatever it was doing, and answers everybody: a client rather hears a
  * quick 503 than waits for a database that has just failed. */
 static void fail(struct cold *cold, const char *op, const char *reason) {
@@ -118,8 +128,8 @@ static void fail(struct cold *cold, const char *op, const char *reason) {
   drop_result(cold);
   PQfinish(cold->conn);
   cold->conn = NULL;
-  if (cold->stage == STAGE_CONNECTING)
-    cold->host = (cold->host + 1) % pg_hosts(cold->config);
+  if (cold->stage == STAGE_AWAY || cold->stage == STAGE_CONNECTING)
+    try_another(cold);
   cold->stage = STAGE_AWAY;
   ev_timer_stop(cold->loop, &cold->retry);
   ev_timer_set(&cold->retry, cold->backoff_s, 0.);
@@ -151,22 +161,42 @@ static bool flush(struct cold *cold, const char *op) {
   return true;
 }
 
-static void connect_cold(struct cold *cold) {
+static void connect_address(struct cold *cold, const char *host, int addresses) {
   const char *names[PG_CONNECT_PARAMS], *values[PG_CONNECT_PARAMS];
-  char host[CONFIG_ITEM_SIZE], port[8];
-  pg_host(cold->config, cold->host, host);
-  pg_connect_params(cold->config, "mcs-wsd", host, names, values, port);
+  char port[8];
+  pg_connect_params(cold->config, "mcs-wsd", host, cold->address, names, values, port);
   cold->conn = PQconnectStartParams(names, values, 0);
   if (!cold->conn)
     log_oom();
   cold->stage = STAGE_CONNECTING;
-  cold->due_ms = clock_monotonic_ms() + CONNECT_MS / pg_hosts(cold->config);
+  cold->due_ms = clock_monotonic_ms() + CONNECT_MS / pg_hosts(cold->config) / addresses;
   if (PQstatus(cold->conn) == CONNECTION_BAD) {
     fail_pg(cold, "connect");
     return;
   }
   start_tick(cold);
   watch(cold, EV_WRITE);
+}
+
+static void connect_cold(struct cold *cold) {
+  char host[CONFIG_ITEM_SIZE];
+  struct resolved found;
+  const char *why;
+  cold->address[0] = '\0';
+  pg_host(cold->config, cold->host, host);
+  switch (resolve_poll(host, &found, &why)) {
+  case RESOLVE_FOUND:
+    memcpy(cold->address, found.address[0], sizeof(cold->address));
+    connect_address(cold, host, found.count);
+    break;
+  case RESOLVE_PENDING:
+    ev_timer_set(&cold->retry, RESOLVE_POLL_S, 0.);
+    ev_timer_start(cold->loop, &cold->retry);
+    break;
+  case RESOLVE_FAILED:
+    fail(cold, "connect", why);
+    break;
+  }
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int events) {

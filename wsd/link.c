@@ -4,9 +4,11 @@
 #include "wsd/link.h"
 
 #include "common/log.h"
+#include "common/resolve.h"
 #include "common/sentinel.h"
 
 #include <hiredis/adapters/libev.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,10 @@ struct link {
   struct link_owner owner;
   redisAsyncContext *redis; /* NULL while waiting for the next try; its data points back here */
   bool asking;              /* it is a Sentinel's */
+  bool resolving;           /* the timer asks for the addresses again */
   int sentinel;             /* the one to ask */
+  struct redis_address at;  /* whom it is connecting to, or connected with */
+  char address[CONFIG_ITEM_SIZE]; /* that of its host; "" while it is not known */
   bool ready;
   char said[200]; /* why it was lost, as last logged; "" when it has worked since */
   double backoff_s;
@@ -45,8 +50,10 @@ static void lost(struct link *link, const char *reason) {
   char quoted[200];
   link->redis = NULL;
   link->asking = false;
-  if (!link->ready)
-    link->sentinel++; /* another one may know better */
+  if (!link->ready) { /* another one may know better */
+    link->sentinel++;
+    resolve_avoid(link->at.host, link->address);
+  }
   link->ready = false;
   log_quote(reason, quoted, sizeof(quoted));
   if (strcmp(quoted, link->said) != 0) {
@@ -79,7 +86,7 @@ static void on_role(redisAsyncContext *redis, void *reply, void *arg) {
     link_break(redis->data, "not a master");
 }
 
-static void open_link(struct link *link, const char *host, int port);
+static void reach(struct link *link);
 
 static void on_master(redisAsyncContext *redis, void *reply, void *arg) {
   struct link *link = redis->data;
@@ -90,11 +97,11 @@ static void on_master(redisAsyncContext *redis, void *reply, void *arg) {
     link_break(link, "the Sentinel knows no such master");
     return;
   }
-  redis->data = NULL;
+  redis->data = link->redis = NULL;
   redisAsyncFree(redis);
   link->asking = false;
-  arm(link, LINK_READY_S);
-  open_link(link, master.host, master.port);
+  link->at = master;
+  reach(link);
 }
 
 static void on_connect(const redisAsyncContext *redis, int status) {
@@ -124,9 +131,10 @@ static void on_disconnect(const redisAsyncContext *redis, int status) {
     lost(link, status == REDIS_OK ? "disconnected" : redis->errstr);
 }
 
-static void open_link(struct link *link, const char *host, int port) {
-  redisAsyncContext *redis =
-      *host == '/' ? redisAsyncConnectUnix(host) : redisAsyncConnect(host, port);
+static void open_link(struct link *link) {
+  redisAsyncContext *redis = strchr(link->address, '/')
+                                 ? redisAsyncConnectUnix(link->address)
+                                 : redisAsyncConnect(link->address, link->at.port);
   if (!redis)
     log_oom();
   if (redis->err) {
@@ -141,24 +149,48 @@ static void open_link(struct link *link, const char *host, int port) {
   redisAsyncSetDisconnectCallback(redis, on_disconnect);
 }
 
+/* Connects to the first of the addresses of link->at, each of which has its share of the time; asks
+ * again soon while they are not known. */
+static void reach(struct link *link) {
+  struct resolved found;
+  const char *why;
+  link->address[0] = '\0';
+  switch (resolve_poll(link->at.host, &found, &why)) {
+  case RESOLVE_FOUND:
+    memcpy(link->address, found.address[0], sizeof(link->address));
+    arm(link, (link->asking ? sentinel_patience_s : LINK_READY_S) / found.count);
+    open_link(link);
+    break;
+  case RESOLVE_PENDING:
+    link->resolving = true;
+    arm(link, RESOLVE_POLL_S);
+    break;
+  case RESOLVE_FAILED:
+    lost(link, why);
+    break;
+  }
+}
+
 static void connect_link(struct link *link) {
   const struct config *config = link->config;
-  struct redis_address sentinel;
-  arm(link, LINK_READY_S);
   link->asking = sentinel_count(config) > 0;
   if (link->asking) {
-    arm(link, sentinel_patience_s);
-    sentinel_at(config, link->sentinel, &sentinel);
-    open_link(link, sentinel.host, sentinel.port);
+    sentinel_at(config, link->sentinel, &link->at);
   } else {
-    open_link(link, config->resolved_redis_host, (int)config->redis_port);
+    snprintf(link->at.host, sizeof(link->at.host), "%s", config->resolved_redis_host);
+    link->at.port = (int)config->redis_port;
   }
+  reach(link);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
   struct link *link = timer->data;
+  bool resolving = link->resolving;
+  link->resolving = false;
   if (link->redis)
     link_break(link, "no answer to the first commands");
+  else if (resolving)
+    reach(link);
   else
     connect_link(link);
 }
