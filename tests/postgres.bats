@@ -92,7 +92,7 @@ make_odd_database() {
 	create_with_database_sql mcs mock_communications
 	for setting in 'default_transaction_isolation = serializable' 'default_transaction_deferrable = on' \
 		"DateStyle = 'SQL, DMY'" 'IntervalStyle = sql_standard' 'bytea_output = escape' "TimeZone = 'Asia/Kathmandu'" \
-		'statement_timeout = 200' 'lock_timeout = 1' 'enable_indexscan = off' 'enable_seqscan = on' 'array_nulls = off' \
+		'statement_timeout = 5000' 'lock_timeout = 1' 'enable_indexscan = off' 'enable_seqscan = on' 'array_nulls = off' \
 		'extra_float_digits = -15' 'session_replication_role = replica' "lc_monetary = 'C'" 'jit_above_cost = 0' \
 		'standard_conforming_strings = off'; do
 		admin_sql '' "ALTER DATABASE mock_communications SET $setting"
