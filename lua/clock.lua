@@ -1,10 +1,14 @@
 -- The one clock by which calls wait: Redis's, made steady. Returns (now, wall) in microseconds.
 --   key   string "WALL LOGICAL", both as of the last time it was written
 --   last  its value
--- `wall` is Redis's TIME. `now` goes forward with it, but stands still when the wall clock is set
--- back, and also when it is set forward by more than STEP (or nobody asked for longer): so a clock
--- that jumps neither freezes calls nor fires them all at once, nor opens the limits' window early.
--- Workers ask twice a second at least, so a real gap that long means that nothing was being played.
+-- `wall` is Redis's TIME, the only clock that a script can ask. `now` goes forward with it. When it is
+-- set by more than STEP (or nobody asked for longer) `now` stands still for that moment; when it is
+-- set back by less, until it is again where it was. So a clock that jumps neither freezes calls nor fires
+-- them all at once. Workers ask twice a second at least, so a real gap that long means that nothing was
+-- being played.
+-- A step forward of up to STEP cannot be told from time that passed, and counts as such: states are
+-- shorter by it, and each such step of a second or more opens the limits' window of a second once. In all
+-- `now` gains no more than the wall clock was set forward, however often it goes to and fro.
 local function advance(key, last)
   local STEP, WRITE_EVERY = 2000000, 500000
   local t = redis.call('TIME')
@@ -16,7 +20,9 @@ local function advance(key, last)
   local last_wall, now = string.match(last, '^(%d+) (%d+)$')
   last_wall, now = tonumber(last_wall), tonumber(now)
   local passed = wall - last_wall
-  if passed < 0 or passed > STEP then
+  if passed < 0 and passed >= -STEP then
+    return now, wall
+  elseif passed < 0 or passed > STEP then
     passed = 0
   end
   now = now + passed

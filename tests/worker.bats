@@ -90,6 +90,34 @@ end_listening() {
 	wait_until 60 have_ended
 }
 
+# set_wall_clock SECONDS: as if it had been set forward or back since the shard's clock was written.
+set_wall_clock() {
+	live EVAL "local wall, now = string.match(redis.call('GET', KEYS[1]), '^(%d+) (%d+)')
+		redis.call('SET', KEYS[1], string.format('%.0f %s', wall - ARGV[1] * 1000000, now))" 1 'mcs:{0}:clock' "$1"
+}
+
+# Both of the shard's clocks, in ms; whoever asks them notices what was done to them.
+ask_clocks() {
+	live EVAL "$(<"$MCS_ROOT/lua/clock.lua")
+		local now, wall = clock(KEYS[1])
+		return string.format('%.0f %.0f', wall / 1000, now / 1000)" 1 'mcs:{0}:clock'
+}
+
+@test "a wall clock that is set forward and back again and again makes calls at most one step faster" {
+	local i wall now begin_wall begin_now
+	use fast
+	read -r begin_wall begin_now < <(ask_clocks)
+	for i in {1..8}; do
+		set_wall_clock 1
+		ask_clocks >/dev/null
+		set_wall_clock -1
+		ask_clocks >/dev/null
+	done
+	read -r wall now < <(ask_clocks)
+	echo "it gained $((now - begin_now - wall + begin_wall)) ms"
+	((now - begin_now <= wall - begin_wall + 1500))
+}
+
 # A session that holds locks until it is told to let go of them: hold_locks STATEMENT; free_locks.
 hold_locks() {
 	local answer
