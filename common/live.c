@@ -52,11 +52,26 @@ static void first_job(const struct call *call, struct job *job) {
   job_format(job);
 }
 
-static int64_t timed_stages_ms(const struct call *call) {
+/* From the beginning of the stage behind the state number `seq` to the call's end; 0: of all. */
+static int64_t stages_ms(const struct call *call, int seq) {
   int64_t sum = 0;
-  for (int i = 0; i < LIFECYCLE_STATES - 1; i++)
+  for (int i = seq; i < LIFECYCLE_STATES - 1; i++)
     sum += call->script.stage_ms[i];
   return sum;
+}
+
+/*
+ * When a place is expected to be free: rather too late than too early. Workers take a moment for
+ * each step of the call that has to end, and longer while they are behind. One that should have
+ * ended has lost its worker: it goes on when the lease of its job is over, or when there is a
+ * worker again.
+ */
+static int64_t place_free_ms(int64_t ends_ms, int64_t late_ms) {
+  enum { STEPS_MS = 250 };
+  int64_t wait_ms = ends_ms + STEPS_MS;
+  if (wait_ms >= 0)
+    return wait_ms + late_ms;
+  return -wait_ms > LIVE_LEASE_MS ? -wait_ms : LIVE_LEASE_MS;
 }
 
 enum live_verdict live_admit(struct redis *redis, struct call *call,
@@ -88,7 +103,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   add_number(&a, limits->max_cps);
   add_text(&a, job.text);
   add_number(&a, call->script.stage_ms[0] * INT64_C(1000));
-  add_number(&a, timed_stages_ms(call) * 1000);
+  add_number(&a, stages_ms(call, 0) * 1000);
   add_text_len(&a, packed.data, packed.len);
   add_text(&a, call->script.stage_ms[0] < LIVE_ASK_MS ? wake : "");
   queue(redis, "admit", ARRAY_LEN(keys), &a);
@@ -102,7 +117,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   case 0:
     return LIVE_NOT_WHOLE;
   case 2:
-    admission->retry_ms = element(reply, 1);
+    admission->retry_ms = place_free_ms(element(reply, 1), element(reply, 2));
     return LIVE_TOO_MANY_CONCURRENT;
   case 3:
     admission->retry_ms = element(reply, 1);
@@ -359,7 +374,10 @@ int64_t live_settle_queue(struct redis *redis, const char *done, const struct ca
   add_text_len(&a, packed.data, packed.len);
   add_text(&a, open ? next.text : "");
   add_number(&a, due_us);
-  add_text(&a, call->seq >= LIFECYCLE_STATES ? "1" : "");
+  if (call->seq < LIFECYCLE_STATES)
+    add_number(&a, due_us + stages_ms(call, call->seq) * 1000);
+  else
+    add_text(&a, "");
   if (open)
     add_text(&a, "");
   else
@@ -398,11 +416,9 @@ void live_drop_queue(struct redis *redis, const struct job *job, const char *api
 
 bool live_restore_queue(struct redis *redis, const struct call *call) {
   struct job job;
-  int64_t began_ms, length_ms, left_ms = 0;
+  int64_t began_ms, length_ms;
   if (!job_next(call, &job, &began_ms, &length_ms))
     return false;
-  for (int i = call->seq - 1; i < LIFECYCLE_STATES - 1; i++)
-    left_ms += call->script.stage_ms[i];
   cleanup_buf struct buf packed = {0};
   call_pack(&packed, call);
   struct call_keys keys;
@@ -419,7 +435,7 @@ bool live_restore_queue(struct redis *redis, const struct call *call) {
   add_number(&a, began_ms);
   add_number(&a, length_ms);
   if (call->seq < LIFECYCLE_STATES)
-    add_number(&a, left_ms);
+    add_number(&a, stages_ms(call, call->seq - 1));
   else
     add_text(&a, "");
   add_text(&a, keys.events);

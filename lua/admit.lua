@@ -7,8 +7,9 @@
 --   ARGV  1 run id  2 call id  3 most concurrent  4 most in a second  5 job  6 µs until the job
 --         7 µs until the call's expected end  8 the packed line behind its times, newline, metadata
 --         9 the channel that wakes workers, or '' when they ask before the job is due
--- Returns {1, epoch, wall ms, the job's due time} admitted; {2, ms} too many at once, {3, ms} too many in a second
--- (ms: when a place is expected to be free); {0} when the picture is not whole.
+-- Returns {1, epoch, wall ms, the job's due time} admitted; {2, ms, late} too many at once: the call that has
+-- to end before there is a place is expected to do so in so many ms, and the first job is late by so many;
+-- {3, ms} too many in a second, until so many ms are over; {0} when the picture is not whole.
 local epoch, now, wall = picture(KEYS[1], KEYS[2], ARGV[1])
 if not epoch then
   return {0}
@@ -23,7 +24,8 @@ end
 
 local ends = first_to_leave(KEYS[4], ARGV[3])
 if ends then
-  return {2, math.max(0, math.ceil((ends - now) / 1000))}
+  local due = tonumber(redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')[2])
+  return {2, math.ceil((ends - now) / 1000), math.max(0, math.ceil((now - (due or now)) / 1000))}
 end
 
 -- Sliding window: what is a second old or older has left it. A refused request is not in it.

@@ -4,16 +4,19 @@
 -- What is already newer here stays. Safe to repeat.
 --   KEYS  1 call  2 slots of the API key  3 due
 --   ARGV  1 job that was done  2 call id  3 seq  4 packed line  5 next job, or ''  6 its due time
---         7 '1' when the call's slot is to be freed  8 ms that the live record is kept, or ''
+--         7 when the call's slot is expected to be free, or '' when it is  8 ms that the live record is kept, or ''
 --         9 the channel of events
 -- Returns 1 if it was news.
 redis.call('ZREM', KEYS[3], ARGV[1])
-if ARGV[7] == '1' then
+if ARGV[7] == '' then
   redis.call('ZREM', KEYS[2], ARGV[2])
 end
 local seq, value = packed_seq(KEYS[1])
 if tonumber(ARGV[3]) <= seq then
   return 0
+end
+if ARGV[7] ~= '' then
+  redis.call('ZADD', KEYS[2], 'XX', ARGV[7], ARGV[2])
 end
 if value then
   local metadata = packed_metadata(value)

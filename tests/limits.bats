@@ -121,6 +121,63 @@ admitted_again() {
 	same "$statuses" '429:5'
 }
 
+@test "Retry-After is never before the place is free: it counts what workers need, and rounds up" {
+	use real
+	fresh_key
+	create_call
+	local shard now before after
+	shard=$(live_key call "$call_id") shard=${shard%%call:*}
+	# Three calls that all end 2.9 s from now by the shard's clock.
+	before=${EPOCHREALTIME//[.,]/}
+	now=$(live EVAL 'local t = redis.call("TIME")
+		local wall, now = string.match(redis.call("GET", KEYS[1]), "(%d+) (%d+)")
+		return string.format("%.0f", t[1] * 1000000 + t[2] - wall + now)' 1 "${shard}clock")
+	live ZADD "${shard}slots:$KEY" $((now + 2900000)) a $((now + 2900000)) b $((now + 2900000)) c
+	post /calls '{"from": "+1", "to": "+2"}'
+	after=${EPOCHREALTIME//[.,]/}
+	expect_error 429 'Maximum concurrent calls reached (3)'
+	echo "Retry-After $(header Retry-After), $((after - before)) µs later"
+	(($(header Retry-After) * 1000000 >= 2900000 - (after - before) + 250000))
+	(($(header Retry-After) <= 4))
+	live ZREM "${shard}slots:$KEY" a b c
+}
+
+@test "a slot says when its call is expected to end, also when the worker was late" {
+	use narrow
+	fresh_key
+	local shard
+	hold_part worker
+	create_call
+	shard=$(live_key call "$call_id") shard=${shard%%call:*}
+	sql "UPDATE calls SET stage_ms = '{50, 3600000, 7000, 50}' WHERE id = '$call_id'"
+	release_part worker
+	wait_until 20 has_status RINGING
+	# What follows the state that its job ends, to the microsecond.
+	same "$(live EVAL 'return string.format("%.0f", redis.call("ZSCORE", KEYS[2], ARGV[1]) -
+			redis.call("ZSCORE", KEYS[1], ARGV[1] .. " advance 2"))' \
+		2 "${shard}due" "${shard}slots:$KEY" "$call_id")" 7000000
+	sql "UPDATE calls SET stage_ms = '{50, 50, 50, 50}' WHERE id = '$call_id'"
+	live ZADD "${shard}due" XX 0 "$call_id advance 2"
+	wait_until 20 no_slots "$KEY"
+}
+
+@test "Retry-After while a call waits for a worker that died: until the lease of its job is over" {
+	use narrow
+	fresh_key
+	hold_part worker
+	burst 3
+	same "$statuses" '201:3'
+	wait_until 20 retry_after_is 5
+	release_part worker
+	wait_until 20 no_slots "$KEY"
+}
+
+retry_after_is() {
+	post /calls '{"from": "+1", "to": "+2"}'
+	expect 429
+	(($(header Retry-After) >= $1))
+}
+
 @test "a slot comes back when its call is COMPLETED, and not before" {
 	skip_by_nature slow-crowd
 	use narrow
