@@ -248,15 +248,15 @@ static bool connect_address(struct pg *pg, const char *host, const char *address
   return true;
 }
 
-/* None of the host's addresses may take the time of those behind it. A name that is not resolved
- * costs its caller as much as a server that hangs, and counts as that. */
+/* None of the host's addresses may take the time of those behind it. */
 static bool connect_host(struct pg *pg, int64_t deadline_ms) {
   char host[CONFIG_ITEM_SIZE];
   struct resolved found;
   const char *why;
   pg_host(pg->config, pg->host, host);
-  if (!resolve_wait(host, deadline_ms, &found, &why)) {
-    pg->timed_out = true;
+  enum resolve_status status = resolve_wait(host, deadline_ms, &found, &why);
+  if (status != RESOLVE_FOUND) {
+    pg->timed_out |= status == RESOLVE_PENDING;
     log_no_connection(pg, why);
     return false;
   }

@@ -119,17 +119,17 @@ static bool dial_address(struct redis *redis, const char *address, int port, int
   return true;
 }
 
-/* None of the host's addresses may take the time of those behind it. A name that is not resolved
- * costs its caller as much as a server that hangs, and counts as that. */
+/* None of the host's addresses may take the time of those behind it. */
 static bool dial(struct redis *redis, const char *host, int port, int timeout_ms) {
   struct resolved found;
   const char *why;
   bool any_late = false;
   snprintf(redis->host, sizeof(redis->host), "%s", host);
   redis->address[0] = '\0';
-  if (!resolve_wait(host, clock_monotonic_ms() + timeout_ms, &found, &why)) {
+  enum resolve_status status = resolve_wait(host, clock_monotonic_ms() + timeout_ms, &found, &why);
+  if (status != RESOLVE_FOUND) {
     log_failure(redis, "connect", why);
-    redis->timed_out = true;
+    redis->timed_out = status == RESOLVE_PENDING;
     return false;
   }
   for (int i = 0; i < found.count; i++) {

@@ -169,13 +169,13 @@ static enum resolve_status look(struct name *name, int64_t deadline_ms, struct r
   bool fresh = name->answered_ms && now < name->answered_ms + RESOLVE_FRESH_MS;
   if (!name->asking && !fresh)
     start_asking(name);
-  if (name->asking && now < patient_until_ms(name, deadline_ms))
+  if (name->asking && !name->error && now < patient_until_ms(name, deadline_ms))
     return RESOLVE_PENDING;
   if (name->known.count) {
     sort_known(name, resolved);
     return RESOLVE_FOUND;
   }
-  *why = name->asking ? "the resolver does not answer" : gai_strerror(name->error);
+  *why = name->error ? gai_strerror(name->error) : "the resolver does not answer";
   return RESOLVE_FAILED;
 }
 
@@ -207,11 +207,16 @@ static enum resolve_status find(const char *host, bool wait, int64_t deadline_ms
   if (is_address(host, resolved))
     return RESOLVE_FOUND;
   enum resolve_status status = RESOLVE_FAILED;
+  bool waited = false;
   *why = "too long a name, or too many names";
   pthread_mutex_lock(&lock);
   struct name *name = name_get(host);
-  while (name && (status = look(name, deadline_ms, resolved, why)) == RESOLVE_PENDING && wait)
+  while (name && (status = look(name, deadline_ms, resolved, why)) == RESOLVE_PENDING && wait) {
     wait_for_answer(patient_until_ms(name, deadline_ms));
+    waited = true;
+  }
+  if (waited && status == RESOLVE_FAILED && !name->error)
+    status = RESOLVE_PENDING;
   pthread_mutex_unlock(&lock);
   return status;
 }
@@ -220,9 +225,9 @@ enum resolve_status resolve_poll(const char *host, struct resolved *resolved, co
   return find(host, false, INT64_MAX, resolved, why);
 }
 
-bool resolve_wait(const char *host, int64_t deadline_ms, struct resolved *resolved,
-                  const char **why) {
-  return find(host, true, deadline_ms, resolved, why) == RESOLVE_FOUND;
+enum resolve_status resolve_wait(const char *host, int64_t deadline_ms, struct resolved *resolved,
+                                 const char **why) {
+  return find(host, true, deadline_ms, resolved, why);
 }
 
 void resolve_avoid(const char *host, const char *address) {

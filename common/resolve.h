@@ -11,7 +11,8 @@
  * waits for as long as it likes. For one thread of the program only; it may fork.
  *
  * An answer holds for RESOLVE_FRESH_MS, so that a name that moved is followed by the next
- * connection. The last good one serves while the resolver is slow or away.
+ * connection. The last good one serves while the resolver is slow or away, and a failure is told at
+ * once to everybody who comes before there is a better answer.
  */
 enum {
   RESOLVE_ADDRESSES_MAX = 8, /* of one name; the rest is left out */
@@ -39,8 +40,9 @@ enum resolve_status {
  * own). Never blocks. `*why` is set when it failed, a text that stays. */
 must_check enum resolve_status resolve_poll(const char *host, struct resolved *resolved,
                                             const char **why);
-/* The same, but blocks until it is known, or `deadline_ms` (monotonic) at most. */
-must_check bool resolve_wait(const char *host, int64_t deadline_ms, struct resolved *resolved,
-                             const char **why);
+/* The same, but blocks until it is known, or `deadline_ms` (monotonic) at most. Pending then means
+ * that it waited in vain, `*why` is set. */
+must_check enum resolve_status resolve_wait(const char *host, int64_t deadline_ms,
+                                            struct resolved *resolved, const char **why);
 /* A connection to that address of the host failed: the others come first from now on. */
 void resolve_avoid(const char *host, const char *address);

@@ -15,7 +15,7 @@ setup_file() {
 	relay silent-redis 127.0.0.2 "$REDIS_PORT"
 	relays 127.0.0.3
 	both_are 127.0.0.2 127.0.0.3
-	start_copy names PARTS=wsd,api TIME_SCALE=20 POSTGRES_HOST=db.test POSTGRES_PORT="$DB_PORT" REDIS_HOST=redis.test REDIS_PORT="$REDIS_PORT" \
+	start_copy names PARTS=wsd,api RESPONDERS=1 TIME_SCALE=20 POSTGRES_HOST=db.test POSTGRES_PORT="$DB_PORT" REDIS_HOST=redis.test REDIS_PORT="$REDIS_PORT" \
 		LD_PRELOAD="$NAMES/names.so" NAMES_FILE="$NAMES/file" \
 		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
 }

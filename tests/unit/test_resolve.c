@@ -76,7 +76,7 @@ static const char *found(const char *host) {
   struct resolved resolved;
   const char *why = "";
   text[0] = '\0';
-  if (!resolve_wait(host, in_ms(LONG_MS), &resolved, &why))
+  if (resolve_wait(host, in_ms(LONG_MS), &resolved, &why) != RESOLVE_FOUND)
     snprintf(text, sizeof(text), "<%s>", why);
   else
     for (int i = 0; i < resolved.count; i++)
@@ -153,7 +153,7 @@ static void test_a_resolver_that_hangs(void) {
   resolver_says("hang.test", "192.0.2.1", NULL, 0);
   resolver_hangs(true);
   CHECK_INT(resolve_poll("hang.test", &resolved, &why), RESOLVE_PENDING);
-  CHECK(!resolve_wait("hang.test", in_ms(10), &resolved, &why));
+  CHECK_INT(resolve_wait("hang.test", in_ms(10), &resolved, &why), RESOLVE_PENDING);
   CHECK_STR(why, "the resolver does not answer");
   CHECK_FOUND("hang.test", "<the resolver does not answer>");
   CHECK_INT(resolve_poll("hang.test", &resolved, &why), RESOLVE_FAILED);
@@ -184,6 +184,22 @@ static void test_a_failure_is_asked_for_once_in_a_while(void) {
   for (int i = 0; i < 100; i++)
     CHECK_FOUND("none.test", "<Name or service not known>");
   CHECK(says.asked <= 2 + (clock_monotonic_ms() - began) / RESOLVE_FRESH_MS);
+}
+
+/* Its next lookup makes nobody wait. */
+static void test_a_failure_is_told_at_once(void) {
+  struct resolved resolved;
+  const char *why = "";
+  resolver_says("", NULL, NULL, 0);
+  CHECK_FOUND("gone.test", "<Name or service not known>");
+  resolver_hangs(true);
+  grow_stale();
+  for (int i = 0; i < 3; i++)
+    CHECK_INT(resolve_wait("gone.test", in_ms(LONG_MS), &resolved, &why), RESOLVE_FAILED);
+  CHECK_STR(why, "Name or service not known");
+  resolver_says("gone.test", "192.0.2.1", NULL, 0);
+  resolver_hangs(false);
+  CHECK_FOUND("gone.test", "192.0.2.1");
 }
 
 static void test_more_names_than_places(void) {
@@ -235,6 +251,7 @@ int main(void) {
   RUN(test_a_resolver_that_hangs);
   RUN(test_the_last_good_answer_serves_meanwhile);
   RUN(test_a_failure_is_asked_for_once_in_a_while);
+  RUN(test_a_failure_is_told_at_once);
   RUN(test_more_names_than_places);
   RUN(test_fork);
   return test_done();
