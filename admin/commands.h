@@ -11,4 +11,5 @@ int command_failed(const struct config *config, int argc, char **argv);
 int command_follow(const struct config *config, int argc, char **argv);
 int command_watch(const struct config *config, int argc, char **argv);
 int command_events(const struct config *config, int argc, char **argv);
+int command_ready(const struct config *config, int argc, char **argv);
 int command_listen(const struct config *config, int argc, char **argv);

@@ -37,6 +37,10 @@ static const struct command {
          "LOG...                                     print calls that end, refused requests and "
          "warnings of those logs, as they come",
      .run = command_events},
+    {.name = "ready",
+     .usage = "[SECONDS]                                  wait until a worker has loaded the open "
+              "calls into Redis",
+     .run = command_ready},
     {.name = "listen",
      .usage =
          "ADDRESS COMMAND...                         become COMMAND, with a socket that listens "

@@ -159,7 +159,7 @@ void live_disown(struct redis *redis, int64_t epoch) {
     queue(redis, "unmark", 1, &a);
   }
   if (live_drain(redis, KEYS_SHARDS))
-    log_warn("picture.disowned", "epoch=%" PRId64 " msg=\"the record has begun another\"", epoch);
+    log_warn("live.invalidated", "epoch=%" PRId64 " msg=\"the database has begun another\"", epoch);
 }
 
 bool live_probe(struct redis *redis) {

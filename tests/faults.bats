@@ -104,7 +104,7 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 	before=$(wc -l <"$BATS_FILE_TMPDIR/created")
 	hammer_until is_ready
 	(($(wc -l <"$BATS_FILE_TMPDIR/created") > before))
-	grep -q 'picture.rebuilt' "$MCS_VAR/log/worker.log"
+	grep -q 'live.ready' "$MCS_VAR/log/worker.log"
 }
 
 @test "Redis killed with live calls: it is started again, and all goes on" {
@@ -566,6 +566,21 @@ has_answer() {
 	same "$(count_of 201)" 2
 	live FLUSHALL
 	wait_until 15 admitted_again
+	same "$(sql "SELECT count(*) FROM (
+			SELECT created_at - lag(created_at, 2) OVER (ORDER BY created_at) AS gap
+			FROM calls WHERE api_key = '$KEY') AS t
+		WHERE gap < interval '0.999 s'")" 0
+}
+
+@test "so does who was admitted before a worker that did not see it starts, and loads the open calls" {
+	use fast
+	fresh_key
+	hold_part worker
+	burst 3
+	same "$(count_of 201)" 2
+	live FLUSHALL
+	kill -KILL "$(part_pid worker)"
+	wait_until 30 admitted_again
 	same "$(sql "SELECT count(*) FROM (
 			SELECT created_at - lag(created_at, 2) OVER (ORDER BY created_at) AS gap
 			FROM calls WHERE api_key = '$KEY') AS t

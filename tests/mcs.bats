@@ -585,6 +585,37 @@ part_of_socket() {
 
 # --- the end --------------------------------------------------------------------------------------
 
+# Launches the copy `first`, and creates a call at once when /health answers.
+create_at_first_health() {
+	local number
+	rm -f "$(copies_folder)/first.out"
+	launch_copy first
+	use first
+	read -r number _ <"$(copies_folder)/first.copy"
+	wait_until 90 health_answers_or_gone "$number"
+	fresh_key
+	create_call
+	await_copy first
+}
+
+health_answers_or_gone() {
+	[[ $(curl -q -s --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 5 "$BASE/health") == 200 ]] ||
+		! kill -0 "$1" 2>/dev/null
+}
+
+@test "the first answer of /health means that calls can be created: at the first start, at the next, after a restart" {
+	create_at_first_health
+	mcs restart
+	fresh_key
+	create_call
+	stop_copy first
+	create_at_first_health
+	run grep -hE ' (warn|error) ' "$MCS_VAR"/log/worker.log
+	same "$output" ''
+	same "$(grep -c ' live.load ' "$MCS_VAR/log/worker.log")" 2
+	stop_copy first
+}
+
 @test "stop stops all that was started, and leaves nothing but the data" {
 	local pids
 	create_call

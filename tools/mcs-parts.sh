@@ -247,6 +247,9 @@ copy_lighttpd_folder() {
 # what a killed Apache leaves.
 before_api() { has_pool_part || rm -f "$run_folder"/responder.*sock* "$run_folder"/cgid.*; }
 
+# Whether a worker has loaded the open calls into Redis.
+live_is_ready() { as_service "$MCS_VAR/bin/mcs-admin" ready >"$MCS_VAR/etc/ready.out" 2>&1; }
+
 # The status of GET /ready, 000 when nothing answers.
 ready_status() {
 	curl -q -s -o /dev/null -w '%{http_code}' --noproxy '*' --max-time 3 "$probe_url/ready"

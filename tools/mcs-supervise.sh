@@ -228,13 +228,22 @@ start_everything() {
 	[[ ! $embedded_postgres ]] || create_database || die 'cannot create the database'
 	as_service "$MCS_VAR/bin/mcs-admin" migrate >"$MCS_VAR/etc/migrate.out" 2>&1 ||
 		die_unless_stopped "$(sed -n 's/^mcs[^:]*: //p' "$MCS_VAR/etc/migrate.out" | tail -n 1)"
-	local name own=()
-	for name in wsd worker pool api; do
+	# Who is answered by the web server can create calls: the worker has loaded the open ones before.
+	local own=()
+	start_wanted wsd worker
+	! part_wanted worker || await_part worker live_is_ready "${own[@]}"
+	start_wanted pool api
+	! part_wanted api || await_part api is_ready "${own[@]}"
+}
+
+# Starts those of the parts that are wanted, and adds them to `own`.
+start_wanted() {
+	local name
+	for name; do
 		part_wanted "$name" || continue
 		start_part "$name"
 		own+=("$name")
 	done
-	! part_wanted api || await_part api is_ready "${own[@]}"
 }
 
 is_ready() { [[ $(ready_status) == 200 ]]; }

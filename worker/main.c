@@ -15,8 +15,9 @@
 #include <signal.h>
 
 static const char *const statements[] = {
-    "calls_advance", "uploads_finish", "call_insert",   "calls_find", "calls_open", "calls_retire",
-    "locks_free",    "rebuild_lock",   "picture_begin", "ping",       NULL,
+    "calls_advance", "uploads_finish", "call_insert",  "calls_find",
+    "calls_open",    "calls_recent",   "calls_retire", "locks_free",
+    "rebuild_lock",  "picture_begin",  "ping",         NULL,
 };
 
 static volatile sig_atomic_t stopping, hung_up;

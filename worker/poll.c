@@ -107,6 +107,7 @@ static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_
   if (!live_claim(w->redis, claim))
     return trouble;
   *claimed_ms = clock_monotonic_ms();
+  w->was_ready |= claim->whole;
   if (!claim->whole)
     return reconcile_run(w) ? at_once : trouble;
   w->next_ms = claim->next_ms;

@@ -1,6 +1,6 @@
 /*
- * Rebuilds the picture of the live calls in Redis from the record, after Redis lost it (restarted,
- * flushed, failed over to a replica that lagged). Nothing is admitted meanwhile.
+ * Loads the open calls from PostgreSQL into Redis: at a start, and after Redis lost the live state
+ * (restarted, flushed, failed over to a replica that lagged). Nothing is admitted meanwhile.
  *
  *   1. One worker at a time: a lock in PostgreSQL, in an open transaction of a connection of its
  *      own. The server ends it with the worker, or when that asks nothing for 10 s.
@@ -9,7 +9,8 @@
  *   3. A barrier in PostgreSQL: every insert admitted under the old picture has landed, or is
  *      refused from now on because its epoch is over. So no call can exist beside the new picture.
  *   4. Every open row is put in.
- *   5. The limits' window of one second is over since the token: the windows may begin empty.
+ *   5. The limits' window of one second is over since the barrier: the windows may begin empty. At
+ * a start there is nothing to wait for, unless the database shows that calls were just created.
  *   6. The marker, with the new epoch.
  */
 
@@ -24,7 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAGE = 1000, STEP_MS = 5000, WINDOW_MS = 1050 };
+enum { PAGE = 1000, STEP_MS = 5000, WINDOW_MS = 1050, RECENT_MS = 5000 };
 static const char query_canceled[] = "57014"; /* by the statement_timeout of our sessions */
 static const char nil_id[] = "00000000-0000-0000-0000-000000000000";
 
@@ -114,21 +115,44 @@ static bool is_whole(struct worker *w) {
   return live_is_whole(w->redis, &down);
 }
 
+/*
+ * Whether calls may have been created within the limits' window, so that it must be waited out.
+ * While the service runs that is taken for granted. At a start the database's clock decides;
+ * RECENT_MS is longer than the window, for that clock may have been set forward meanwhile.
+ */
+static bool window_is_open(struct worker *w) {
+  cleanup_pgresult PGresult *r = NULL;
+  char recent[12];
+  snprintf(recent, sizeof(recent), "%d", RECENT_MS);
+  const char *const values[] = {recent};
+  return w->was_ready ||
+         pg_exec(w->pg, "calls_recent", 1, values, clock_monotonic_ms() + STEP_MS, &r) != PG_DONE ||
+         pg_bool(r, 0, 0);
+}
+
+static void log_begin(const struct worker *w) {
+  if (w->was_ready)
+    log_warn("live.lost", "msg=\"Redis lost the live state; loading open calls from PostgreSQL\"");
+  else
+    log_info("live.load", "msg=\"loading open calls from PostgreSQL into Redis\"");
+}
+
 static bool rebuild(struct worker *w) {
-  log_warn("picture.lost", "msg=\"rebuilding what is live from the record\"");
+  log_begin(w);
   char token[24];
   int64_t epoch, began_ms = clock_monotonic_ms();
   snprintf(token, sizeof(token), "%08x%08x", arc4random(), arc4random());
   if (!live_rebuild_begin(w->redis, token) || !begin_epoch(w, &epoch))
     return false;
   int64_t epoch_ms = clock_monotonic_ms(); /* until then an older Redis may have admitted calls */
+  bool wait = window_is_open(w);
   long calls = restore_all(w);
-  while (calls >= 0 && clock_monotonic_ms() - epoch_ms < WINDOW_MS && !worker_stopping())
+  while (calls >= 0 && wait && clock_monotonic_ms() - epoch_ms < WINDOW_MS && !worker_stopping())
     worker_sleep(20);
   if (calls < 0 || worker_stopping() || !epoch_is(w, epoch) ||
       !live_rebuild_end(w->redis, token, epoch))
     return false;
-  log_info("picture.rebuilt", "epoch=%" PRId64 " open_calls=%ld ms=%" PRId64, epoch, calls,
+  log_info("live.ready", "epoch=%" PRId64 " open_calls=%ld ms=%" PRId64, epoch, calls,
            clock_monotonic_ms() - began_ms);
   return true;
 }
@@ -141,6 +165,6 @@ bool reconcile_run(struct worker *w) {
   bool done = locked && (is_whole(w) || rebuild(w));
   pg_disconnect(w->guard);
   if (locked && !done)
-    log_warn("picture.unfinished", "msg=\"the rebuild did not finish; trying again\"");
+    log_warn("live.unfinished", "msg=\"loading did not finish; trying again\"");
   return done;
 }

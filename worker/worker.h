@@ -24,6 +24,7 @@ struct worker {
   int queued;      /* commands in the pipeline */
   int64_t next_ms; /* from the claim until the first job that is known of is due; -1: none */
   int64_t careful_until_ms; /* rows were found locked: look before waiting for them */
+  bool was_ready;           /* it has seen the live state ready, so when that is not, it was lost */
 };
 
 /* Sends the pipeline. False when Redis did not take all of it: what it did not take comes again

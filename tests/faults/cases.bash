@@ -309,7 +309,7 @@ fault_worker-late-for-a-rebuild() {
 	kill -s CONT "$(part_pid worker)" "$other_worker"
 	sleep 1
 	stop_other_worker
-	((rebuilt == 0)) && [[ $(tail -c "+$((since + 1))" "$MCS_VAR/log/worker.log" | grep -c picture.lost) == 1 ]]
+	((rebuilt == 0)) && [[ $(tail -c "+$((since + 1))" "$MCS_VAR/log/worker.log" | grep -c live.lost) == 1 ]]
 }
 
 # It holds the lock, which PostgreSQL takes from it after 10 s.
