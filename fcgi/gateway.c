@@ -24,7 +24,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { LISTENER = 0, REQUEST_SECONDS = 15, TICK_SECONDS = 3, CHUNK = 8192, PAUSE_MS = 100 };
+enum {
+  LISTENER = 0,
+  REQUEST_SECONDS = 15,
+  TICK_SECONDS = 3,
+  CHUNK = 8192,
+  PAUSE_MS = 100,
+  SOCKET_ROOM = 100000,
+};
 
 struct gateway {
   bool cgi;
@@ -196,11 +203,21 @@ static void write_all(const char *data, size_t len) {
   }
 }
 
+/* Behind a web server that reads no faster than its client (Apache, HAProxy) the socket has to take
+ * the whole reply, or a slow reader would hold this process. The kernel limits the size by
+ * net.core.wmem_max; what it gives every socket is enough for SOCKET_ROOM. */
+static void make_room(int fd, size_t len) {
+  int size = (int)len;
+  if (len > SOCKET_ROOM)
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 void gateway_reply(struct gateway *g, const struct buf *reply) {
   if (g->cgi) {
     write_all(reply->data, reply->len);
     return;
   }
+  make_room(g->request.ipcFd, reply->len);
   FCGX_PutStr(reply->data, (int)reply->len, g->request.out);
   /* One request a connection, whatever the server asked for. The library would wait for the peer to
    * close first, so that nothing unread takes the reply away; but the body was read to its end (a

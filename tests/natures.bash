@@ -28,6 +28,9 @@ natures=(
 	'first-length|h2o|two `Content-Length` that differ are 400|the first one counts, and the connection goes on: as in the row above'
 	'same-lengths|haproxy|`Content-Length: 23, 23` is 400|it is 23, as RFC 9110 section 8.6 allows'
 	'broken-chunks|caddy|a body whose chunks break off is 400|what came before the break is taken for all of it'
+	'length-required|lighttpd|a POST with neither a body nor a `Content-Length` gets its answer from the responders|411, over HTTP/1.1 and over HTTP/2, where such a request is usual: send `Content-Length: 0`, or a body'
+	'no-access-log|haproxy|requests are in `log/access.log`|HAProxy writes no files: its access log, if one is wanted, goes to a syslog server (`option httplog`; take a `log-format` without `%HU` and `%r`)'
+	'cors-no-list|h2o|with origins in `CORS_ORIGIN` their pages can read what the web server refuses by itself|they cannot: h2o adds the same header for everybody, or none'
 )
 
 nature() {

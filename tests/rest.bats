@@ -385,6 +385,48 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	done
 }
 
+# Sends a body that no web server takes in. One that refuses it before it is all there may be faster than
+# curl, which then knows nothing of the answer: it is asked again.
+send_far_too_large() {
+	head -c 2000000 /dev/zero | tr '\0' ' ' >"$BATS_TEST_TMPDIR/large"
+	wait_until 30 post_large "$@"
+}
+
+post_large() {
+	KEY=demo-key api POST "$1" -H 'Expect:' -H 'Content-Type: application/json' \
+		--data-binary "@$BATS_TEST_TMPDIR/large" "${@:2}"
+} 2>/dev/null
+
+@test "pages may read what the web server refuses by itself" {
+	local reply
+	send_far_too_large /calls -H 'Origin: https://somewhere.example'
+	match "$status_code" '^(413|500)$'
+	same "$(header Access-Control-Allow-Origin)" '*'
+	same "$(grep -ci '^access-control-allow-origin' "$headers")" 1
+	api GET /health -H 'Origin: https://somewhere.example' -H "X-Large: $(printf 'x%.0s' {1..20000})"
+	[[ $status_code == 431 ]] && nature own-text || same "$(header Access-Control-Allow-Origin)" '*'
+	reply=$(raw 'POST /calls HTTP/1.1\r\nHost: x\r\nOrigin: https://somewhere.example\r\nConnection: close\r\n\r\n' | tr -d '\r')
+	match "$reply" "^HTTP/1\.1 $(nature length-required && echo 411 || echo 401) "
+	match "${reply,,}" $'\naccess-control-allow-origin: \*\n'
+	# What the responders allow stands there once.
+	api GET /health -H 'Origin: https://somewhere.example'
+	same "$(grep -ci '^access-control-allow-origin' "$headers")" 1
+}
+
+@test "CORS_ORIGIN as a list holds for what the web server refuses, too" {
+	use mounted
+	send_far_too_large /mock/api/calls -H 'Origin: https://b.example'
+	match "$status_code" '^(413|500)$'
+	nature cors-no-list || same "$(header Access-Control-Allow-Origin)" https://b.example
+	local origin
+	for origin in https://c.example https://bxexample https://a.example,https://b.example; do
+		send_far_too_large /mock/api/calls -H "Origin: $origin"
+		same "$(header Access-Control-Allow-Origin)" ''
+	done
+	api GET /mock/api/health -H 'Origin: https://b.example'
+	same "$(grep -ci '^access-control-allow-origin' "$headers")" 1
+}
+
 # --- the body's type and size ---------------------------------------------------------------------
 
 @test "what is not JSON by its Content-Type is 415" {
@@ -463,9 +505,7 @@ send_large() {
 }
 
 @test "the web server refuses what is far too large in the same shape" {
-	KEY=demo-key
-	head -c 2000000 /dev/zero | tr '\0' ' ' >"$BATS_TEST_TMPDIR/large"
-	send_large -H 'Expect:'
+	send_far_too_large /calls
 	if nature large-500; then
 		expect 500
 	else
@@ -543,6 +583,21 @@ refusal_is_logged() {
 	[[ $(refusals) != *secret-4711* ]]
 }
 
+@test "no log has the query of a request, or the page that it came from" {
+	local path secret=secret-$RANDOM$RANDOM name=/nope/$RANDOM$RANDOM
+	for path in "$name" /ws /health /%zz /../x /%00 "/$(printf 'x%.0s' {1..18000})"; do
+		api GET "$path?access_token=$secret" -H "Referer: http://localhost/?access_token=$secret"
+	done
+	send_far_too_large "/calls?access_token=$secret"
+	"$WSCAT" --count 1 "ws://127.0.0.1:$PORT/ws?access_token=$secret"
+	# Written at least after what came before it.
+	if ! nature no-access-log; then
+		wait_until 20 grep -qs "$name" "$MCS_VAR/log/access.log"
+	fi
+	wait_until 20 refusal_is_logged "$RANDOM$RANDOM"
+	if grep -rna -e "$secret" "$MCS_VAR/log" >&2; then false; fi
+}
+
 @test "refusals fill the log at a bounded rate" {
 	skip_by_nature starts-processes
 	local name=$RANDOM$RANDOM begin=$SECONDS count
@@ -599,6 +654,29 @@ window_is_empty() {
 	local newest
 	newest=$(live ZRANGE "$(live_key window "$KEY")" -1 -1 WITHSCORES | tail -n 1)
 	(($(live EVAL "local t = redis.call('TIME') return t[1] * 1000000 + t[2]" 0) > newest + 1000000))
+}
+
+# --- heads -----------------------------------------------------------------------------------------
+
+@test "a head of up to 16 KiB is taken, by the REST API and by /ws alike" {
+	local length cookie
+	fresh_key
+	create_call
+	for length in 9000 15000; do
+		printf -v cookie '%*s' "$length" ''
+		api GET "/calls/$call_id" -H "Cookie: c=${cookie// /x}"
+		expect 200
+		api GET '/ws?call_id=x' -H "Cookie: c=${cookie// /x}" -H 'Upgrade: websocket' -H 'Connection: Upgrade' \
+			-H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+		expect_error 404 'Call not found' # it was read to its end
+	done
+}
+
+@test "a Host with an underscore, as containers have it, is as good as any" {
+	fresh_key
+	websocket_url_is ws://mock_api:3000 -H 'Host: mock_api:3000'
+	api GET "/ws?call_id=$(json .call_id)" -H 'Host: mock_api:3000'
+	expect 426
 }
 
 # --- websocket_url --------------------------------------------------------------------------------

@@ -23,6 +23,10 @@
 #   is_ready                      whether GET /ready says so
 #   raw REQUEST                   bytes to the web server as they are; prints what comes back
 #   watch ID [WSCAT OPTIONS…]     a WebSocket through the web server
+#   create_large_call              create_call with the largest body there may be
+#   gather_deaf COUNT              that many connections that ask for $call_id again and again and read
+#                                  nothing, in `deaf`; let_deaf_go closes them
+#   others_are_served              fails unless five requests are answered within half a minute
 
 iso_time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z'
 uuid='[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
@@ -173,6 +177,53 @@ watch() {
 	local id=$1
 	shift
 	"$WSCAT" --timeout 30 "$@" "ws://127.0.0.1:$PORT/ws?call_id=$id"
+}
+
+create_large_call() {
+	local frame='{"from":"+1","to":"+2","metadata":{"x":""}}'
+	printf '{"from":"+1","to":"+2","metadata":{"x":"%*s"}}' $((65536 - ${#frame})) '' >"$BATS_TEST_TMPDIR/large"
+	create_call "@$BATS_TEST_TMPDIR/large"
+}
+
+# Each asks for 20 MB: more than the kernel's buffers of a connection hold.
+gather_deaf() {
+	local i requests='' socket
+	for ((i = 0; i < 300; i++)); do
+		requests+="GET /calls/$call_id HTTP/1.1"$'\r\n'"Host: x"$'\r\n'"Authorization: Bearer $KEY"$'\r\n\r\n'
+	done
+	deaf=()
+	for ((i = 0; i < $1; i++)); do
+		exec {socket}<>"/dev/tcp/127.0.0.1/$PORT"
+		printf '%s' "$requests" >&"$socket"
+		deaf+=("$socket")
+	done
+	wait_until 60 are_stuck "$1"
+}
+
+# Whether so many connections of the web server have had no more taken from them for a while.
+are_stuck() {
+	local before after
+	before=$(stuck_queues)
+	sleep 0.5
+	after=$(stuck_queues)
+	[[ $before == "$after" && $(wc -l <<<"$after") -ge $1 ]]
+}
+
+stuck_queues() { ss -tnH state established "sport = :$PORT" | awk '$2 > 100000 { print $2, $4 }' | sort; }
+
+let_deaf_go() {
+	local socket
+	for socket in "${deaf[@]}"; do exec {socket}>&-; done
+	deaf=()
+}
+
+others_are_served() {
+	local begin=$SECONDS i
+	for i in {1..5}; do
+		KEY='' api GET /health
+		expect 200 || return
+	done
+	((SECONDS - begin < 30))
 }
 
 # Becomes a command with the environment of the copy's own programs and VAR=value words before it;

@@ -1,5 +1,5 @@
-# What needs a copy of its own behind each web server: TCP instead of unix sockets, TLS, and responders that
-# do not answer.
+# What is another thing behind each web server: TCP instead of unix sockets, TLS, responders that do not
+# answer, and clients that do not read.
 
 load helpers
 load service
@@ -28,7 +28,25 @@ call_through() {
 	fi
 	call_through http "$PORT"
 	match "$(watch "$call_id")" '! close 1000 '
+	# Nor does the kernel's way between the two let slow readers hold the pool.
+	create_large_call
+	gather_deaf 24
+	others_are_served
+	let_deaf_go
 	stop_copy tcp
+}
+
+@test "who asks for large replies and never reads them holds no responder" {
+	use fast
+	fresh_key
+	create_large_call
+	forget_live
+	api GET "/calls/$call_id"
+	expect 200
+	((${#body} < 65536 + 600))
+	gather_deaf 24
+	others_are_served
+	let_deaf_go
 }
 
 # The configuration of the running copy, with the lines for TLS switched on.
@@ -55,6 +73,8 @@ switch_tls_on() {
 	wait_until 20 is_another_api "$before"
 	wait_until 20 is_ready
 	call_through https "$port"
+	api POST /calls --insecure --http2
+	expect "$(nature length-required && echo 411 || echo 415)"
 	reply=$(printf 'GET /ws?call_id=%s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n' \
 		"$call_id" "$port" | timeout 3 openssl s_client -quiet -ign_eof -connect "127.0.0.1:$port" 2>/dev/null |
 		tr -d '\0' || :)

@@ -127,6 +127,8 @@ apply_config() {
 	: "${PORT:?}" "${BIND:?}" "${POSTGRES_DB:?}" "${POSTGRES_USER:?}" "${VALID_API_KEYS:?}"
 	: "${BASE_PATH?}" "${POSTGRES_HOST?}" "${REDIS_HOST?}" "${REDIS_SENTINELS?}" "${WSD_LISTEN?}" "${PARTS:?}"
 	run_folder=$MCS_VAR/run
+	[[ $CORS_ORIGIN != *[!A-Za-z0-9.:/_,\ \[\]*-]* ]] ||
+		die "CORS_ORIGIN=$CORS_ORIGIN: no such characters can stand in a web server's configuration"
 	choose_server
 	embedded_postgres='' embedded_redis=''
 	[[ $POSTGRES_HOST && $POSTGRES_HOST != "$run_folder" ]] || embedded_postgres=yes
@@ -224,7 +226,23 @@ print_vars() {
 	lighttpd_var max_connections "$((files / 2))" number
 	lighttpd_var folder "$MCS_VAR" text
 	lighttpd_var env_file "${MCS_ENV_FILE:-}" text
+	print_cors_vars
 	printf 'include "%s/pool.conf"\n' "$4"
+}
+
+# The header by which pages may read what lighttpd refuses by itself.
+# shellcheck disable=SC2016
+print_cors_vars() {
+	local header='"Access-Control-Allow-Origin"' origin
+	if [[ $CORS_ORIGIN == '*' ]]; then
+		echo "var.mcs_cors = ( $header => \"*\" )"
+		return
+	fi
+	echo 'var.mcs_cors = ()'
+	for origin in ${CORS_ORIGIN//,/ }; do
+		printf '$HTTP["url"] == "/mcs-refused" {\n  $REQUEST_HEADER["origin"] == "%s" {\n' "$origin"
+		printf '    setenv.set-response-header = ( %s => "%s" )\n  }\n}\n' "$header" "$origin"
+	done
 }
 
 # lighttpd takes a blank for the end of a program's name, and more for a pattern. A clone whose path is

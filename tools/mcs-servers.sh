@@ -96,6 +96,7 @@ own_configuration() {
 			s, /\*, $base*,
 		}
 		$tcp
+		$(cors_lines)
 		s,^#$variant: ,,
 		s,/apache/mcs\.conf,/apache/mcs${MCS_SERVER#apache}.conf,
 		s,127\.0\.0\.1:3000,$bind:$PORT,
@@ -114,6 +115,23 @@ own_configuration() {
 		s,/usr/share/mcs/deploy/,$MCS_VAR/etc/,
 	END
 	)
+}
+
+# Prints what makes the lines about CORS, which are those of CORS_ORIGIN=*, this copy's own.
+cors_lines() {
+	[[ $CORS_ORIGIN != '*' ]] || return 0
+	echo '/# cors:$/ { n; d; }'
+	local origins list
+	read -ra origins <<<"${CORS_ORIGIN//,/ }"
+	((${#origins[@]})) || return 0
+	case $MCS_SERVER in
+		nginx) printf -v list '|%s' "${origins[@]//./\\\\.}" && list=${list:1} ;;
+		apache*) printf -v list "','%s" "${origins[@]}" && list=${list:3} ;;
+		caddy) printf -v list '", "%s' "${origins[@]}" && list=${list:4} ;;
+		haproxy) list="${origins[*]}" ;;
+		*) return 0 ;;
+	esac
+	printf '%s\n' 's,#origins: ,,' "s!https://app\\.example\\.com!$list!"
 }
 
 # Tells the running web server to take its configuration anew; who is connected notices nothing. Apache,
