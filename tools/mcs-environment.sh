@@ -3,6 +3,7 @@
 # (BASH_ENV, exported functions and SHELLOPTS the `bash -p` of ./mcs has left out.)
 
 set +o posix
+shopt -u patsub_replacement 2>/dev/null # a & in a path is no pattern; bash 5.1 has no such option
 export LC_ALL=C.UTF-8
 export HOME=${HOME:-/} PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
 unset LANGUAGE BASH_ENV ENV CDPATH GLOBIGNORE POSIXLY_CORRECT TMPDIR REDISCLI_AUTH \

@@ -42,7 +42,6 @@ end_faults() {
 	! mountpoint -q "$MCS_TEST_DIR/release/disk/postgres" || umount "$MCS_TEST_DIR/release/disk/postgres"
 	if ((failed)); then
 		rm -rf "$MCS_TEST_DIR"/*/*/postgres
-		echo "# the logs of the copies and of the load are in $MCS_TEST_DIR"
 	else
 		rm -rf "${MCS_TEST_DIR:?}"
 	fi
@@ -179,8 +178,7 @@ test_faults() {
 		run_case "$name" "$copy" "$seconds" "$options" "$what"
 	done
 	echo "# the fault suite took $((SECONDS - begin)) s; its table is build/faults.md"
-	echo "$passed passed, $failed failed"
-	((failed == 0 && passed > 0))
+	print_tally "$MCS_TEST_DIR/failed"
 }
 
 # --- mutants --------------------------------------------------------------------------------------
@@ -200,8 +198,7 @@ test_mutants() {
 		[[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
 		test_mutant "$name" "$patch" "$tree"
 	done
-	echo "$passed passed, $failed failed"
-	((failed == 0 && passed > 0))
+	print_tally "$here/build/mutants"
 }
 
 test_mutant() {

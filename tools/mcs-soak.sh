@@ -27,8 +27,7 @@ cmd_soak() {
 	sleep 62 # as long as the record of a call that is over is kept
 	after=$(soak_sample)
 	compare_samples
-	echo "$passed passed, $failed failed"
-	((failed == 0))
+	print_tally "$MCS_TEST_DIR"
 }
 
 # Those of the main copy; what each may cost in failed requests.

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # ./mcs test: the unit tests and the bats suite, as built for release and then under sanitizers.
 
-passed=0 failed=0 skipped=0
 report_folder='' asan_build=''
 servers_to_test=() # other than lighttpd
 
@@ -29,14 +28,9 @@ cmd_test() {
 	else
 		test_all
 	fi
-	if ((failed)); then
-		rm -rf "$MCS_TEST_DIR"/*/*/postgres
-		echo "# the logs of the copies are in $MCS_TEST_DIR"
-	fi
-	local skips=''
-	((skipped == 0)) || skips=", $skipped skipped"
-	echo "$passed passed, $failed failed$skips"
-	((failed == 0 && passed > 0))
+	local logs=("$MCS_TEST_DIR"/*.failed)
+	[[ -e ${logs[0]} ]] || logs=()
+	print_tally "${logs[*]}"
 }
 
 end_test() {
@@ -57,24 +51,35 @@ forget_settings() {
 
 # The second build is made while the first one's tests run.
 test_all() {
-	local bats_files=("$here"/tests/*.bats) sanitized=() file
+	local bats_files=("$here"/tests/*.bats) sanitized=() unit_tests file
+	mapfile -t unit_tests < <(unit_test_names)
 	# Two of these measure how late others are served, which means nothing under sanitizers, and take a
-	# third of the time; places.bats builds from nothing, and is about the scripts. MCS_BUILD=asan ./mcs
+	# third of the time; places.bats and harness.bats are about the scripts. MCS_BUILD=asan ./mcs
 	# test FILE runs them all the same.
 	for file in "${bats_files[@]}"; do
-		[[ $file == */@(hostile|restart|places).bats ]] || sanitized+=("$file")
+		[[ $file == */@(hostile|restart|places|harness).bats ]] || sanitized+=("$file")
 	done
 	build_programs release all unit tools
 	build_asan >"$MCS_TEST_DIR/asan-build.out" 2>&1 &
 	asan_build=$!
-	test_mode release "$here"/build/release/tests/test_* "${bats_files[@]}"
+	test_mode release "${unit_tests[@]/#/$here/build/release/tests/}" "${bats_files[@]}"
 	if ! wait "$asan_build"; then
 		cat "$MCS_TEST_DIR/asan-build.out"
 		count_line 'not ok - the build under sanitizers'
 		return
 	fi
 	asan_build=''
-	test_mode asan "$here"/build/asan/tests/test_* "${sanitized[@]}"
+	test_mode asan "${unit_tests[@]/#/$here/build/asan/tests/}" "${sanitized[@]}"
+}
+
+# Those of which there is a source, so that one that was not built is noticed: tests/unit, and the corpora
+# of the fuzz targets.
+unit_test_names() {
+	local file name
+	for file in "$here"/tests/unit/test_*.c "$here"/tests/fuzz/fuzz_*.c; do
+		name=${file##*/} name=${name%.c}
+		echo "${name/#fuzz_/test_corpus_}"
+	done
 }
 
 build_asan() {
@@ -122,25 +127,41 @@ test_files() {
 	test_mode "$mode" "${files[@]}"
 }
 
-# Runs unit test programs and bats files of one build and counts what they say.
+# Runs unit test programs and bats files of one build and counts what they say. The logs of a run that
+# failed get a folder of their own, which no later run uses.
 test_mode() {
 	export MCS_BUILD=$1
-	local file bats_files=() begin=$SECONDS
+	local file bats_files=() begin=$SECONDS before=$failed
 	sanitize
 	for file in "${@:2}"; do
 		if [[ $file == *.bats ]]; then
-			[[ ! -e $file ]] || bats_files+=("$file")
-		elif [[ -x $file && $file != *.* ]]; then
+			bats_files+=("$file")
+		elif [[ -x $file ]]; then
 			echo "# $MCS_BUILD: $(basename "$file")"
 			count_tests timeout 300 "$file"
+		else
+			count_line "not ok - there is no program $file"
 		fi
 	done
-	if ((${#bats_files[@]})); then
-		echo "# $MCS_BUILD: ${#bats_files[@]} bats files"
-		count_tests bats --tap --timing --print-output-on-failure "${bats_files[@]}"
-	fi
+	((${#bats_files[@]} == 0)) || test_bats_files "${bats_files[@]}"
 	count_reports
+	((failed == before)) || keep_logs "$MCS_BUILD"
 	echo "# $MCS_BUILD took $((SECONDS - begin)) s"
+}
+
+test_bats_files() {
+	local cases
+	echo "# $MCS_BUILD: $# bats files"
+	cases=$(cat -- "$@" | grep -c '^@test ')
+	count_tests bats --tap --timing --print-output-on-failure "$@"
+	((planned >= cases)) || count_line "not ok - bats knows of $planned cases, the files have $cases"
+}
+
+keep_logs() {
+	local name=$1${MCS_SERVER:+-$MCS_SERVER} folder=$MCS_TEST_DIR/$1
+	[[ -d $folder ]] || return 0
+	rm -rf "$folder"/*/postgres "${MCS_TEST_DIR:?}/$name.failed"
+	mv "$folder" "$MCS_TEST_DIR/$name.failed"
 }
 
 # Makes the sanitizers write where nothing is overlooked: also programs whose output nobody sees.
@@ -159,27 +180,4 @@ count_reports() {
 	done
 	rm -rf "$report_folder"
 	report_folder=''
-}
-
-# Runs a command that prints TAP, shows its lines as they come, and counts them.
-count_tests() {
-	local line before=$failed status
-	exec {tap_fd}< <("$@" 2>&1 </dev/null)
-	while IFS= read -r line <&"$tap_fd"; do
-		count_line "$line"
-	done
-	wait $!
-	status=$?
-	exec {tap_fd}<&-
-	((status == 0 || failed > before)) || count_line "not ok - $(basename "${*: -1}") ended with status $status"
-}
-
-count_line() {
-	case $1 in
-		'ok '*'# skip'*) ((++skipped)) ;;
-		'ok '*) ((++passed)) ;;
-		'not ok '*) ((++failed)) ;;
-		1..*) return ;;
-	esac
-	printf '%s\n' "$1"
 }
