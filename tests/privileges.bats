@@ -45,6 +45,13 @@ status_of() { awk -v name="$2:" '$1 == name { $1 = ""; print substr($0, 2) }' "/
 stranger() { setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"; }
 service() { setpriv --reuid=mcs --regid=mcs --init-groups -- "$@"; }
 
+# Skips a test that needs a namespace where none can be had: in a chroot whose root is no mount point, in a
+# container without the right to it.
+need_namespace() {
+	local why
+	why=$(unshare "$1" true 2>&1) || skip "$why"
+}
+
 # Fails, naming the command, when it succeeds (bash's own ! would let the test go on).
 cannot() {
 	"$@" 2>/dev/null || return 0
@@ -119,6 +126,7 @@ has_new_pool() {
 
 @test "a port below 1024 needs no capability: only mcs itself binds it" {
 	local folder number set
+	need_namespace -n
 	folder=$(copies_folder)
 	# In a network of its own, where no such port can be taken.
 	setpriv --pdeathsig TERM -- unshare -n bash -c 'ip link set lo up && exec "$@"' - \
@@ -151,6 +159,7 @@ has_new_pool() {
 
 @test "without that user it says so and ends" {
 	local program
+	need_namespace -m
 	for program in mcs-worker mcs-responder; do
 		run unshare -m bash -c 'grep -v ^mcs: /etc/passwd >"$1" && mount --bind "$1" /etc/passwd &&
 			exec env -i ASAN_OPTIONS="$ASAN_OPTIONS" MCS_ENV_FILE= "$2" </dev/null' \
