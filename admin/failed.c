@@ -1,5 +1,5 @@
 /*
- * `mcs-admin failed`: the uploads that were given up; with --retry they are opened again, in the
+ * `mcs-admin failed`: uploads that failed permanently; with --retry they are opened again, in the
  * record first, then as jobs.
  */
 
@@ -26,7 +26,7 @@ static int fault(const char *what) {
 static void print_row(const struct call *call) {
   char iso[CLOCK_ISO_SIZE];
   clock_iso(call->updated_ms, iso);
-  printf("%s  job %lld  %d attempts  given up %s\n", call->id, (long long)call->upload_job,
+  printf("%s  job %lld  %d attempts  failed %s\n", call->id, (long long)call->upload_job,
          call->upload_attempts, iso);
 }
 
@@ -70,10 +70,10 @@ static int each_page(struct pg *pg, struct redis *redis, bool retry) {
     }
     buf_chr(&ids, '}');
     if (retry && PQntuples(r) && !retry_page(pg, redis, buf_text(&ids)))
-      return fault("not all could be queued; the worker will do that within a minute");
+      return fault("some uploads could not be queued; the worker queues them within a minute");
     if (PQntuples(r) < PAGE) {
       printf("%ld failed upload%s%s\n", total, total == 1 ? "" : "s",
-             retry && total ? ", now tried again" : "");
+             retry && total ? " queued for retry" : "");
       return 0;
     }
   }

@@ -43,7 +43,8 @@ static void complain(const struct config *config, const char *where, const char 
             config->port, (int)(colon - where), where,
             config->port < 65535 ? config->port + 1 : 3000);
   else if (web && errno == EACCES)
-    fprintf(stderr, "mcs: PORT=%ld: this port is for root\n", config->port);
+    fprintf(stderr, "mcs: PORT=%ld: ports below 1024 need root; choose 1024 or higher\n",
+            config->port);
   else
     fprintf(stderr, "mcs: cannot listen on %s: %s\n", where, fault);
 }

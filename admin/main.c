@@ -18,7 +18,7 @@ static const struct command {
          "[--shell|--env-example|--markdown|--mdoc]  check the settings, print them or their table",
      .run = command_config},
     {.name = "migrate",
-     .usage = "                                           create or update the database's tables",
+     .usage = "                                           create or update the database tables",
      .run = command_migrate},
     {.name = "failed",
      .usage =

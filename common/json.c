@@ -358,7 +358,7 @@ bool json_object_check(const char *text, size_t len, struct json_member *members
     }
     skip_blanks(&s);
     if (good && s.at != s.end)
-      good = fail(&s, "Request body has characters behind its JSON object");
+      good = fail(&s, "Request body has trailing characters after the JSON object");
   }
   *fault = s.fault;
   return good;

@@ -44,7 +44,7 @@ static const char service_user[] = "mcs";
 static void become_service_user(void) {
   const struct passwd *user = getpwnam(service_user);
   if (!user || user->pw_uid == 0) {
-    log_error("privileges.root", "msg=\"does not run as root, and there is no user %s to become\"",
+    log_error("privileges.root", "msg=\"refuses to run as root: there is no user %s to switch to\"",
               service_user);
     exit(1);
   }
@@ -207,5 +207,6 @@ void privileges_confine(void) {
     error = seccomp_load(filter);
   seccomp_release(filter);
   if (error)
-    log_info("privileges.unconfined", "msg=\"no system call is refused: %s\"", strerror(-error));
+    log_info("privileges.unconfined", "msg=\"cannot load the system call filter: %s\"",
+             strerror(-error));
 }

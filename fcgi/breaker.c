@@ -36,8 +36,8 @@ void breaker_trip(struct breaker *b, enum backend which) {
   int64_t closed = 0;
   if (atomic_compare_exchange_strong(&b->probe_at_ms[which], &closed,
                                      clock_monotonic_ms() + PROBE_EVERY_MS))
-    log_warn("breaker.open", "backend=%s msg=\"it hangs: requests that need it answer 503\"",
-             names[which]);
+    log_warn("breaker.open",
+             "backend=%s msg=\"it does not respond: requests that need it get 503\"", names[which]);
 }
 
 bool breaker_is_open(const struct breaker *b, enum backend which) {

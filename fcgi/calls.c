@@ -171,7 +171,8 @@ static void reply_to_create(const struct exchange *x, const struct call *call,
     reply_not_created(x);
     return;
   case STORE_UNKNOWN:
-    log_warn("call.unknown", "id=%s msg=\"whether it was created is not known\"", call->id);
+    log_warn("call.unknown", "id=%s msg=\"it is not known whether the call was created\"",
+             call->id);
     reply_unavailable(x->reply, 2,
                       "It is not known whether the call was created: a database did "
                       "not answer in time");

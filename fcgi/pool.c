@@ -87,7 +87,7 @@ bool pool_inherit(void) {
       !atomic_compare_exchange_strong(pool.heir, &nobody, getpid()))
     return false;
   pool.inherited = true;
-  log_warn("pool.inherit", "msg=\"the pool's parent was killed; carrying on in its place\"");
+  log_warn("pool.inherit", "msg=\"the pool's parent was killed; this process takes its place\"");
   const sigset_t set = watched_signals();
   const struct timespec now = {0};
   while (sigtimedwait(&set, NULL, &now) > 0)
@@ -166,7 +166,7 @@ static void drain(struct child *children, int count, const sigset_t *set) {
 /* Becomes the program that has our name by now, with the settings that it finds; whoever is busy
  * finishes. Our parent and our socket stay what they are. */
 static void renew(struct child *children, int count, char **argv) {
-  log_info("pool.renew", "msg=\"the program is started again\"");
+  log_info("pool.renew", "msg=\"starting the new program\"");
   tell(children, count, SIGTERM);
   execv(argv[0], argv);
   log_error("pool.renew", "msg=\"cannot start %s\" errno=%d", argv[0], errno);
@@ -196,7 +196,7 @@ int pool_run(int count, char **argv) {
   }
   if (number < 0) {
     drain(children, count, &set);
-    log_info("pool.stop", "msg=\"told to stop\"");
+    log_info("pool.stop", "msg=\"stopped by a signal\"");
   }
   free(children);
   return number;

@@ -76,10 +76,10 @@ nothing_was_counted() {
 		42	Request body must be a JSON object
 		null	Request body must be a JSON object
 		true	Request body must be a JSON object
-		{"from": "+1", "to": "+2"} x	Request body has characters behind its JSON object
-		{"from": "+1", "to": "+2"}{}	Request body has characters behind its JSON object
-		{"from": "+1", "to": "+2"}}	Request body has characters behind its JSON object
-		{"from": "+1", "to": "+2"}\0	Request body has characters behind its JSON object
+		{"from": "+1", "to": "+2"} x	Request body has trailing characters after the JSON object
+		{"from": "+1", "to": "+2"}{}	Request body has trailing characters after the JSON object
+		{"from": "+1", "to": "+2"}}	Request body has trailing characters after the JSON object
+		{"from": "+1", "to": "+2"}\0	Request body has trailing characters after the JSON object
 	END
 	nothing_was_counted
 }

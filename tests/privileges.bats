@@ -165,7 +165,7 @@ has_new_pool() {
 			exec env -i ASAN_OPTIONS="$ASAN_OPTIONS" MCS_ENV_FILE= "$2" </dev/null' \
 			- "$BATS_TEST_TMPDIR/passwd" "$MCS_ROOT/build/${MCS_BUILD:-release}/$program"
 		same "$status" 1
-		match "$output" 'error [a-z]* privileges\.root msg="does not run as root, and there is no user mcs'
+		match "$output" 'error [a-z]* privileges\.root msg="refuses to run as root: there is no user mcs'
 	done
 }
 

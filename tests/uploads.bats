@@ -54,7 +54,7 @@ info worker upload.send: [Job $job] Uploading recording to S3...
 warn worker upload.retry: [Job $job] Upload attempt failed; next in 0.2 s
 info worker upload.start: [Job $job] Processing recording upload for call: $id
 info worker upload.send: [Job $job] Uploading recording to S3...
-error worker upload.failed: [Job $job] Recording upload failed; given up"
+error worker upload.failed: [Job $job] Recording upload failed permanently"
 }
 
 # By the times in the rows: a line of the log is written when the worker comes to it.
@@ -87,7 +87,7 @@ error worker upload.failed: [Job $job] Recording upload failed; given up"
 	run mcs failed
 	same "$status" 0
 	match "$(tail -n 1 <<<"$output")" '^5 failed uploads$'
-	same "$(grep -cE "^$uuid  job [0-9]+  3 attempts  given up $iso_time\$" <<<"$output")" 5
+	same "$(grep -cE "^$uuid  job [0-9]+  3 attempts  failed $iso_time\$" <<<"$output")" 5
 	run mcs failed --what
 	[[ $status != 0 ]]
 }
@@ -104,7 +104,7 @@ watch_after() { "$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/ws?call_id=$2&after=
 	echo "$call_id" >"$BATS_FILE_TMPDIR/retried"
 	run mcs failed --retry
 	same "$status" 0
-	match "$(tail -n 1 <<<"$output")" '^5 failed uploads, now tried again$'
+	match "$(tail -n 1 <<<"$output")" '^5 failed uploads queued for retry$'
 	# The script that was drawn for them said three failures: the fourth attempt succeeds.
 	wait_until 30 uploads_are_done
 	same "$(sql "SELECT count(*), min(upload_attempts) FROM calls WHERE recording_url =

@@ -166,7 +166,7 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 
 @test "a plain GET on /ws is 426" {
 	api GET '/ws?call_id=019a0000-0000-7000-8000-000000000000'
-	expect_error 426 'This is a WebSocket; connect with version 13'
+	expect_error 426 'WebSocket endpoint: send an Upgrade request (version 13)'
 	nature hop-by-hop || same "$(header Upgrade)" websocket
 	same "$(header Sec-WebSocket-Version)" 13
 }

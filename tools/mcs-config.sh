@@ -67,12 +67,12 @@ settle_var() {
 keep_var_elsewhere() {
 	local state=/var/lib/mcs lock
 	((EUID == 0)) || state=${XDG_STATE_HOME:-${HOME:-}/.local/state}/mcs
-	! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
+	! copy_runs || die_running
 	exec {lock}>"$here/build/.var.lock" && flock "$lock" || die "cannot write to $here/build"
 	if [[ ! -L $here/var ]]; then # or another ./mcs run was quicker
 		MCS_VAR=$state/$(sha256sum <<<"$here" | cut -c 1-12)
 		is_plain_path "$MCS_VAR" || die "$1; set MCS_VAR to a folder elsewhere"
-		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
+		! copy_runs || die_running
 		say "$1: var/ becomes a link to $MCS_VAR"
 		rm -rf "$MCS_VAR" && mkdir -p "$state" && chmod 711 "$state" &&
 			if [[ -e $here/var ]]; then mv "$here/var" "$MCS_VAR"; else mkdir "$MCS_VAR"; fi &&
@@ -185,6 +185,10 @@ removed_instance() {
 	done < <(find /proc/[0-9]*/fd -maxdepth 1 -lname '*/lock (deleted)' -printf '%p\t%l\n')
 	return 1
 } 2>/dev/null
+
+die_running() {
+	die "already running in $MCS_VAR$(running_pid ' as process '); for a second instance: ./mcs run PORT=$((${PORT:-3000} % 65535 + 1)) MCS_VAR=/tmp/second"
+}
 
 die_not_running() {
 	local number

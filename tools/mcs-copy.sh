@@ -40,18 +40,18 @@ cmd_stop() {
 cmd_status() {
 	load_running_config || die_not_running
 	local name number since state well=0 seen=' '
-	printf '%-9s %-9s %8s  %s\n' PART STATE PROCESS 'UP SINCE'
+	printf '%-9s %-11s %8s  %s\n' COMPONENT STATE PROCESS 'UP SINCE'
 	while read -r name number since; do
 		state=running
 		kill -0 "$number" 2>/dev/null || state=dead well=1
 		seen+="$name "
-		printf '%-9s %-9s %8s  %(%Y-%m-%d %H:%M:%S)T\n' "$name" "$state" "$number" "$since"
+		printf '%-9s %-11s %8s  %(%Y-%m-%d %H:%M:%S)T\n' "$name" "$state" "$number" "$since"
 	done < <(cat "$MCS_VAR/parts" 2>/dev/null)
 	for name in "${part_names[@]}"; do
 		[[ $seen != *" $name "* ]] || continue
-		state=absent
+		state='not started'
 		part_wanted "$name" && well=1 || state=elsewhere
-		printf '%-9s %-9s\n' "$name" "$state"
+		printf '%-9s %-11s\n' "$name" "$state"
 	done
 	part_wanted api || return "$well"
 	state=$(ready_status)

@@ -26,7 +26,7 @@ cmd_run() {
 		settle_var var_can_be_entered "the user $service_user, which all services run as, cannot enter"
 		load_config
 		[[ ! $config_warnings ]] || say "${config_warnings//$'\n'/$'\n'mcs: }"
-		! copy_runs || die "already running in $MCS_VAR$(running_pid ' as process ')"
+		! copy_runs || die_running
 		! removed_instance >/dev/null || die_not_running
 		export MCS_RUN_BEGAN=$begin
 		[[ ! $detach ]] || start_detached "${instance_options[@]}"
@@ -185,7 +185,7 @@ take_folder() {
 	[[ -e $MCS_VAR/lock || ! $(ls -A "$MCS_VAR") ]] ||
 		die "MCS_VAR=$MCS_VAR holds other things: name an empty or a new folder"
 	exec {lock_fd}>>"$MCS_VAR/lock" || die "cannot write to $MCS_VAR"
-	flock -w 0.3 "$lock_fd" || die "already running in $MCS_VAR$(running_pid ' as process ')"
+	flock -w 0.3 "$lock_fd" || die_running
 	# systemd-tmpfiles leaves a folder alone that is locked itself, should ours be in /tmp.
 	exec {folder_fd}<"$MCS_VAR" && flock -n "$folder_fd"
 	rm -f "$MCS_VAR/ready"

@@ -28,7 +28,7 @@ static void check_eviction(struct worker *w) {
                 !strstr(info->str, "maxmemory:0\r\n");
   if (evicts && !warned)
     log_warn("redis.evicts",
-             "msg=\"Redis may throw away what the limits are counted by: set its "
+             "msg=\"Redis may evict rate-limit counters: set its "
              "maxmemory-policy to noeviction\"");
   warned = evicts;
 }
@@ -54,7 +54,6 @@ bool audit_run(struct worker *w) {
     return true;
   under_way = false;
   if (found)
-    log_info("calls.overdue", "found=%ld msg=\"they have their jobs now, if those were gone\"",
-             found);
+    log_info("calls.overdue", "found=%ld msg=\"missing jobs were restored\"", found);
   return false;
 }

@@ -80,8 +80,8 @@ void worker_queued(struct worker *w, int64_t delay_ms) {
 
 int main(int argc, char **argv) {
   struct config config;
-  config_start(&config, "worker", "Plays the calls: state transitions, uploads, retention.", argc,
-               argv);
+  config_start(&config, "worker", "Advances the calls: state transitions, uploads, retention.",
+               argc, argv);
   privileges_drop();
   privileges_confine();
   set_up_signals();
@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
   };
   log_info("worker.start", "version=%s time_scale=%g", MCS_VERSION, config.time_scale);
   poll_run(&w);
-  log_info("worker.stop", "msg=\"told to stop\"");
+  log_info("worker.stop", "msg=\"stopped by a signal\"");
   keyring_free(w.ring);
   redis_free(w.wake);
   redis_free(w.redis);

@@ -46,7 +46,7 @@ static void log_ended(const struct call *call, int64_t now_ms) {
   } else if (call->upload == UPLOAD_FAILED) {
     log_error("upload.failed",
               "id=%s job=%" PRId64 " attempts=%d msg=\"[Job %" PRId64
-              "] Recording upload failed; given up\"",
+              "] Recording upload failed permanently\"",
               call->id, job, call->upload_attempts, job);
   } else {
     log_warn("upload.retry",

@@ -78,8 +78,8 @@ static void unwatch_signals(struct ev_loop *loop, struct daemon *daemon) {
 
 int main(int argc, char **argv) {
   struct config config;
-  config_start(&config, "wsd", "The WebSocket daemon: sends the news of calls to whoever watches.",
-               argc, argv);
+  config_start(&config, "wsd",
+               "The WebSocket daemon: sends the events of calls to their subscribers.", argc, argv);
   struct daemon daemon = {0};
   struct ev_loop *loop = ev_default_loop(0);
   if (!loop)

@@ -13,7 +13,7 @@
 
 #define NOT_JSON "Request body is not valid JSON"
 #define NOT_OBJECT "Request body must be a JSON object"
-#define TRAILING "Request body has characters behind its JSON object"
+#define TRAILING "Request body has trailing characters after the JSON object"
 #define NUL "Request body must not contain \\u0000"
 #define SURROGATE "Request body contains a lone surrogate"
 #define NOT_UTF8 "Request body is not valid UTF-8"
