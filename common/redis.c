@@ -173,11 +173,23 @@ static bool open_connection(struct redis *redis) {
   return dial(redis, config->resolved_redis_host, (int)config->redis_port, REDIS_TIMEOUT_MS);
 }
 
+int redis_auth(const struct config *config, const char *words[REDIS_AUTH_WORDS]) {
+  int count = 0;
+  if (!*config->redis_username && !*config->redis_password)
+    return 0;
+  words[count++] = "AUTH";
+  if (*config->redis_username)
+    words[count++] = config->redis_username;
+  words[count++] = config->redis_password;
+  return count;
+}
+
 static bool authenticate(struct redis *redis) {
-  if (!*redis->config->redis_password)
+  const char *words[REDIS_AUTH_WORDS];
+  int count = redis_auth(redis->config, words);
+  if (!count)
     return true;
-  const char *const argv[] = {"AUTH", redis->config->redis_password};
-  redis_queue(redis, 2, argv, NULL);
+  redis_queue(redis, count, words, NULL);
   cleanup_reply redisReply *reply = redis_next(redis);
   return reply && reply->type != REDIS_REPLY_ERROR;
 }

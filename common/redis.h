@@ -64,6 +64,11 @@ must_check bool redis_subscribe(struct redis *redis, int count, const char *cons
 must_check redisReply *redis_pushed(struct redis *redis);
 int redis_fd(const struct redis *redis);
 
+/* The words of the command that authenticates: how many, 0 when none is needed. They point into
+ * `config`. */
+enum { REDIS_AUTH_WORDS = 3 };
+int redis_auth(const struct config *config, const char *words[REDIS_AUTH_WORDS]);
+
 /* An integer reply's value, or an integer element's; `otherwise` for anything else. */
 long long redis_int(const redisReply *reply, long long otherwise);
 

@@ -45,7 +45,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 }
 
 @test "docker-compose.yml hands on every setting but those that are its own" {
-	local named own='BIND|WSD_LISTEN|RESPONDER_LISTEN|MCS_VAR|PARTS|REDIS_SENTINELS|REDIS_MASTER_NAME|POSTGRES_POOL_MODE'
+	local named own='BIND|WSD_LISTEN|RESPONDER_LISTEN|MCS_VAR|PARTS|REDIS_SENTINELS|REDIS_MASTER_NAME|REDIS_USERNAME|POSTGRES_POOL_MODE'
 	named=$(sed -n '/^x-mcs:/,/^services:/s/^    \([A-Z0-9_]*\):.*/\1/p' "$MCS_ROOT/docker-compose.yml")
 	same "$(sort <<<"$named")" "$(variables | grep -vxE "$own" | sort)"
 }

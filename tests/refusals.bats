@@ -36,7 +36,7 @@ teardown() {
 	call_id=$first
 	wait_until 20 has_recording
 	wait_until 20 no_slots "$KEY"
-	! log_of worker | grep NOSCRIPT
+	same "$(log_of worker | grep NOSCRIPT)" ''
 }
 
 # Expects that a creation is refused for this reason, that /ready says the same, and that all is well when
@@ -150,6 +150,28 @@ create_nothing() {
 	live CONFIG SET maxmemory 0
 	wait_until 20 is_ready
 	wait_until 20 has_recording
+}
+
+@test "a Redis user with the rights that docs/scaling.md names, and no other, is enough" {
+	local rights
+	read -ra rights < <(sed -n 's/^ACL SETUSER mcs on >PASSWORD //p' "$MCS_ROOT/docs/scaling.md")
+	start_copy acl TIME_SCALE=20 REDIS_USERNAME=svc REDIS_PASSWORD='a "b' # of a private Redis
+	fresh_key
+	match "$(live GET x)" NOAUTH # nor may the default user do anything
+	same "$(mcs redis ACL WHOAMI)" svc
+	mcs redis ACL SETUSER admin on nopass '~*' '&*' +@all
+	live --user admin --pass x ACL SETUSER svc resetkeys resetchannels -@all "${rights[@]}"
+	live --user admin --pass x FLUSHALL # the rebuild needs its rights, too
+	wait_until 20 is_ready
+	create_call
+	match "$(watch "$call_id&after=0")" '"status":"COMPLETED"'
+	wait_until 20 has_recording
+	same "$(cat "$MCS_VAR"/log/*.log | grep NOPERM)" ''
+	run mcs run PORT="$(free_port)" MCS_VAR="$(copies_folder)/acl2" POSTGRES_HOST="$MCS_VAR/run" \
+		REDIS_HOST="$MCS_VAR/run/redis.sock" REDIS_USERNAME=other REDIS_PASSWORD=x
+	[[ $status != 0 ]]
+	match "$output" 'cannot use Redis \(.*REDIS_USERNAME=other'
+	stop_copy acl
 }
 
 # --- PostgreSQL -----------------------------------------------------------------------------------

@@ -158,7 +158,10 @@ configure_redis() {
 		crash-log-enabled no
 	END
 	local quoted=${REDIS_PASSWORD//\\/\\\\}
-	[[ ! $REDIS_PASSWORD ]] || printf 'requirepass "%s"\n' "${quoted//\"/\\\"}"
+	quoted=${quoted//\"/\\\"}
+	[[ ! $REDIS_PASSWORD ]] || printf 'requirepass "%s"\n' "$quoted"
+	[[ ! $REDIS_USERNAME || $REDIS_USERNAME == default ]] ||
+		printf 'user %s on ~* &* +@all "%s"\n' "$REDIS_USERNAME" "${quoted:+>}${quoted:-nopass}"
 }
 
 # Sets where to the master that the first Sentinel which answers names, as redis-cli's options.
@@ -198,7 +201,8 @@ run_redis_cli() {
 	else
 		find_redis_address "${where[1]}" "${where[3]}" || return
 	fi
-	[[ ! $REDIS_PASSWORD ]] || export REDISCLI_AUTH=$REDIS_PASSWORD
+	[[ ! $REDIS_USERNAME$REDIS_PASSWORD ]] || export REDISCLI_AUTH=$REDIS_PASSWORD
+	[[ ! $REDIS_USERNAME ]] || where+=(--user "$REDIS_USERNAME")
 	redis-cli "${where[@]}" "$@"
 }
 

@@ -259,7 +259,7 @@ check_redis() {
 	local reply
 	reply=$(run_redis_cli PING 2>&1)
 	[[ $reply == PONG ]] ||
-		die_unless_stopped "cannot use Redis (REDIS_HOST=$REDIS_HOST, REDIS_PORT=$REDIS_PORT, REDIS_SENTINELS=$REDIS_SENTINELS, REDIS_PASSWORD): ${reply%%$'\n'*}"
+		die_unless_stopped "cannot use Redis (REDIS_HOST=$REDIS_HOST, REDIS_PORT=$REDIS_PORT, REDIS_SENTINELS=$REDIS_SENTINELS, REDIS_USERNAME=$REDIS_USERNAME, REDIS_PASSWORD): ${reply%%$'\n'*}"
 }
 
 # A postgres whose mcs was killed may still be writing its last checkpoint.

@@ -4,6 +4,7 @@
 #include "wsd/link.h"
 
 #include "common/log.h"
+#include "common/redis.h"
 #include "common/resolve.h"
 #include "common/sentinel.h"
 
@@ -118,8 +119,10 @@ static void on_connect(const redisAsyncContext *redis, int status) {
     redisAsyncCommandArgv(link->redis, on_master, NULL, SENTINEL_WORDS, words, NULL);
     return;
   }
-  if (*link->config->redis_password)
-    redisAsyncCommand(link->redis, on_auth, NULL, "AUTH %s", link->config->redis_password);
+  const char *words[REDIS_AUTH_WORDS];
+  int count = redis_auth(link->config, words);
+  if (count)
+    redisAsyncCommandArgv(link->redis, on_auth, NULL, count, words, NULL);
   if (sentinel_count(link->config))
     redisAsyncCommand(link->redis, on_role, NULL, "ROLE");
   link->owner.on_connected(link->owner.arg);

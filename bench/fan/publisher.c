@@ -4,6 +4,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/keys.h"
+#include "common/redis.h"
 #include "wsd/frame.h"
 
 #include <hiredis/hiredis.h>
@@ -66,9 +67,10 @@ void publisher_open(const struct config *config, bool ready_frames, int64_t pati
   if (!publisher.redis || publisher.redis->err ||
       redisSetTimeout(publisher.redis, patience) != REDIS_OK)
     quit("Redis");
-  if (*config->redis_password) {
-    const char *argv[] = {"AUTH", config->redis_password};
-    queue(ARRAY_LEN(argv), argv, NULL);
+  const char *words[REDIS_AUTH_WORDS];
+  int count = redis_auth(config, words);
+  if (count) {
+    queue(count, words, NULL);
     publisher_flush();
   }
 }

@@ -74,8 +74,11 @@ static pid_t start_server(void) {
  */
 static void check_due(void (*check)(const struct live_claim *claim, int shard, int64_t due_us)) {
   pid_t child = start_server();
-  const struct config config = {
-      .redis_host = path, .resolved_redis_host = path, .redis_password = "", .redis_sentinels = ""};
+  const struct config config = {.redis_host = path,
+                                .resolved_redis_host = path,
+                                .redis_username = "",
+                                .redis_password = "",
+                                .redis_sentinels = ""};
   struct redis *redis = redis_new(&config);
   struct job jobs[KEYS_SHARDS];
   struct live_claim claim = {.jobs = jobs, .most = KEYS_SHARDS};

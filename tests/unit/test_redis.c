@@ -115,6 +115,7 @@ static const struct config *config_with(const char *password) {
   static struct config config;
   config = (struct config){.redis_host = path,
                            .resolved_redis_host = path,
+                           .redis_username = "",
                            .redis_password = password,
                            .redis_sentinels = ""};
   return &config;
