@@ -48,3 +48,40 @@ make_for_package() {
 	same "$(find "$root" ! -type d)" ''
 	[[ ! -e $root/opt/mcs/share/mcs ]]
 }
+
+@test "make deb names the packages that it needs and that are missing" {
+	local folder as_nobody=()
+	folder=$(copies_folder)/make-deb # where nobody can pass
+	bin=$folder/bin
+	mkdir -p "$bin"
+	printf '#!/bin/sh\nexit 1\n' | tee "$bin/dpkg-query" >"$bin/sudo"
+	chmod 755 "$folder" "$bin" "$bin"/*
+	((EUID != 0)) || as_nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups --)
+	cp -r "$MCS_ROOT/tools" "$folder/"
+	chmod -R a+rX "$folder/tools"
+	run "${as_nobody[@]}" env PATH="$bin:/usr/bin:/bin" "$folder/tools/make-deb" 1.0
+	((status != 0))
+	match "${lines[0]}" '^make-deb: installing gcc .* git build-essential debhelper$'
+}
+
+@test "make deb outside of a clone says that it needs one" {
+	local bin=$BATS_TEST_TMPDIR/bin
+	mkdir "$bin"
+	# All packages are there.
+	printf '#!/bin/sh\nshift 2\nprintf "ii %%s\\n" "$@"\n' >"$bin/dpkg-query"
+	chmod 755 "$bin/dpkg-query"
+	cp -r "$MCS_ROOT/tools" "$BATS_TEST_TMPDIR/"
+	run env PATH="$bin:/usr/bin:/bin" "$BATS_TEST_TMPDIR/tools/make-deb" 1.0
+	same "$status $output" '1 make-deb: the package is made of the files that git knows: this needs a clone'
+}
+
+@test "./mcs test docker looks first whether the ports of the demo are free" {
+	((EUID == 0)) || skip 'not root here'
+	unshare -n true 2>/dev/null || skip 'no network namespaces here'
+	# In a network of its own, where all are free but one.
+	# shellcheck disable=SC2016
+	run unshare -n bash -c 'ip link set lo up; "$1" listen 127.0.0.1:5433 sleep 60 & sleep_pid=$!
+		for ((i = 0; i < 200; i++)); do (: </dev/tcp/127.0.0.1/5433) 2>/dev/null && break; sleep 0.1; done
+		"$2" test docker; status=$?; kill $sleep_pid; exit $status' - "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-admin" "$MCS_ROOT/mcs"
+	same "$status $output" '1 mcs: the demo needs the ports 5433, 6379, 3000; stop what listens on 5433'
+}

@@ -11,6 +11,7 @@ engine_pid='' forwarding=''
 
 test_docker() {
 	((EUID == 0)) || die 'the Docker tests need root (they start an engine)'
+	check_demo_ports
 	need_packages "${program_packages[@]}" "${test_packages[@]}" "${docker_packages[@]}"
 	forget_settings
 	build_programs release all tools
@@ -36,6 +37,17 @@ test_docker() {
 	count_tests bats --tap --timing --print-output-on-failure "$here"/tests/{rest,limits,websocket}.bats
 	check_nothing_is_left
 	print_tally "$MCS_TEST_DIR"
+}
+
+# The demo is tested as it is in the document, with its ports.
+check_demo_ports() {
+	local port taken=() ports
+	mapfile -t ports < <(sed -n 's/^ *- "\${[A-Z_]*:-\([0-9]*\)}:.*/\1/p' "$here/docker-compose.yml")
+	for port in "${ports[@]}"; do
+		! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || taken+=("$port")
+	done
+	((${#taken[@]} == 0)) ||
+		die "the demo needs the ports $(printf '%s, ' "${ports[@]}" | sed 's/, $//'); stop what listens on ${taken[*]}"
 }
 
 give_up() {

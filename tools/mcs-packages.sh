@@ -5,14 +5,15 @@ program_packages=(
 	gcc make pkg-config libc6-dev libfcgi-dev libpq-dev libhiredis-dev libjson-c-dev uuid-dev
 	libev-dev libwslay-dev nettle-dev libseccomp-dev lighttpd postgresql redis-server curl util-linux
 )
-test_packages=(bats git jq procps iproute2 openssl locales lighttpd-mod-openssl locales pgbouncer)
+test_packages=(bats git jq procps iproute2 openssl locales lighttpd-mod-openssl pgbouncer)
 lint_packages=(clang-format clang-tidy cppcheck shellcheck mandoc)
-package_packages=(debhelper lintian debootstrap systemd-container)
+deb_packages=(git build-essential debhelper)
+package_packages=("${deb_packages[@]}" lintian debootstrap systemd-container)
 
 # Prints those of the packages that are not installed, a line each.
 lacking_packages() {
 	local installed
-	installed=$'\n'$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null)$'\n'
+	installed=$'\n'$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null || :)$'\n'
 	local package
 	for package in "$@"; do
 		[[ $installed == *$'\n'?"i $package"$'\n'* ]] || echo "$package"
