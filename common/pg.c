@@ -351,11 +351,10 @@ static void drop_stale(struct pg *pg) {
 
 /* A statement's error leaves its transaction open where that is a real one. */
 static void end_transaction(struct pg *pg, int64_t deadline_ms) {
-  cleanup_pgresult PGresult *r = NULL;
   if (PQtransactionStatus(pg->conn) == PQTRANS_IDLE)
     return;
   if (send_text(pg->conn, "rollback", 0, NULL) && PQpipelineSync(pg->conn))
-    r = collect(pg, deadline_ms);
+    PQclear(collect(pg, deadline_ms));
   if (pg->conn && PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
     pg_disconnect(pg);
 }
