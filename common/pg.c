@@ -316,13 +316,19 @@ static bool succeeded(const PGresult *r) {
   return PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK;
 }
 
+static void note_error(struct pg *pg, const char *what, const PGresult *r) {
+  const char *sqlstate = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+  snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s", sqlstate ? sqlstate : "");
+  log_failure(pg, what, PQresultErrorMessage(r));
+}
+
 static bool set_up(struct pg *pg, int64_t deadline_ms) {
   static const char *const none[] = {NULL};
   cleanup_pgresult PGresult *r = NULL;
   if (pg_send_setup(pg->conn, pg->config, pg->prepare ? pg->statements : none))
     r = collect(pg, deadline_ms);
   if (r && !succeeded(r))
-    log_failure(pg, "setup", PQresultErrorMessage(r));
+    note_error(pg, "setup", r);
   return r && succeeded(r);
 }
 
@@ -330,6 +336,7 @@ bool pg_connect(struct pg *pg, int64_t deadline_ms) {
   pg->timed_out = false;
   if (pg->conn)
     return true;
+  pg->sqlstate[0] = '\0';
   if (!open_connection(pg, deadline_ms))
     return false;
   if (!set_up(pg, deadline_ms)) {
@@ -378,9 +385,7 @@ static enum pg_outcome exec(struct pg *pg, enum frame frame, const char *stateme
     *result = r;
     return PG_DONE;
   }
-  const char *sqlstate = PQresultErrorField(r, PG_DIAG_SQLSTATE);
-  snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s", sqlstate ? sqlstate : "");
-  log_failure(pg, statement, PQresultErrorMessage(r));
+  note_error(pg, statement, r);
   PQclear(r);
   /* Shutdowns and terminations (class 57P), a server that has become read-only and a plan that no
    * longer fits: begin anew next time. An error was reported, so the statement was rolled back.

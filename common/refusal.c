@@ -36,6 +36,8 @@ static const struct refusal by_postgres[] = {
     {.code = "22P05", .meaning = "its encoding is not UTF8"},
     {.code = "42P01", .meaning = "its tables have not been migrated"},
     {.code = "42703", .meaning = "its tables have not been migrated"},
+    {.code = "42P05", .meaning = "it is a pooler: set POSTGRES_POOL_MODE=transaction"},
+    {.code = "26000", .meaning = "it is a pooler: set POSTGRES_POOL_MODE=transaction"},
     {.code = "55P03", .meaning = "its tables are locked"},
     {.code = "57014", .meaning = "it took too long"},
     {.code = "", .meaning = "see the log"},

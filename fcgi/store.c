@@ -274,9 +274,7 @@ static bool redis_takes_writes(struct store *store) {
 
 static void add_missing_postgres(struct store *store, struct buf *names) {
   bool utf8 = true;
-  if (!postgres_usable(store))
-    buf_str(names, "PostgreSQL");
-  else if (!ping_postgres(store, &utf8) || !postgres_takes_writes(store))
+  if (!postgres_usable(store) || !ping_postgres(store, &utf8) || !postgres_takes_writes(store))
     add_postgres(store, names);
   else if (!utf8)
     buf_str(names, "PostgreSQL (its encoding is not UTF8)");
