@@ -60,7 +60,7 @@ end_listening() {
 	due=$(live ZSCORE "${key%call:*}due" "$call_id advance 1")
 	end_listening
 	match "$due" '^1[0-9]{15}$'
-	! grep -qF "$due" "$BATS_TEST_TMPDIR/wake"
+	same "$(grep -cF "$due" "$BATS_TEST_TMPDIR/wake")" 0
 }
 
 @test "a worker that sleeps is woken by what it hears" {
