@@ -1,6 +1,7 @@
 /*
  * What all handlers do with the jobs of a batch: one statement, its rows, and jobs given back. A
- * batch is as large as the database can manage, and leaves out rows that somebody else has locked.
+ * batch is as large as the database can manage, and leaves out rows that another session has
+ * locked.
  */
 
 #include "worker/batch.h"
@@ -136,7 +137,7 @@ static void set_aside(struct worker *w, const struct batch *batch, const char *i
     }
 }
 
-/* Sets aside the jobs whose rows somebody else has locked, and counts by a stripe that nobody has.
+/* Sets aside the jobs whose rows another session has locked; counts by a stripe that none has.
  */
 static bool set_locked_aside(struct worker *w, const struct batch *batch, bool *seen) {
   cleanup_buf struct buf ids = {0};

@@ -34,9 +34,9 @@ struct batch_statement {
 
 /*
  * Runs a statement about the jobs that are not `seen` yet, and calls `on_row` for each call that
- * one of them is about; seen[i] is set for jobs[i]. A job whose row somebody else has locked counts
- * as seen and is put off. False when the database did nothing; pg_sqlstate() may say why. Takes
- * note in w->most of how many rows the database manages.
+ * one of them is about; seen[i] is set for jobs[i]. A job whose row another session has locked
+ * counts as seen and is put off. False when the database did nothing; pg_sqlstate() may say why.
+ * Takes note in w->most of how many rows the database manages.
  */
 must_check bool batch_exec(struct worker *w, const struct batch *batch,
                            const struct batch_statement *statement, bool *seen);

@@ -69,8 +69,8 @@ static const struct pause at_once = {0, 0};
 static const struct pause trouble = {TROUBLE_MS, TROUBLE_MS};
 
 /*
- * Sleeps until the first job that is known of is due: by the claim, or by what was queued since. Of
- * any other that comes earlier one is woken. Who has little to do pauses for a hundredth of the
+ * A worker sleeps until the next job is due: the first that the claim left, or that it has queued
+ * since. A wake-up tells it of an earlier one. With little to do it pauses for a hundredth of the
  * shortest state, and so takes together what would be a transaction each.
  */
 static struct pause pause_after(const struct worker *w, const struct live_claim *claim,
@@ -86,14 +86,16 @@ static struct pause pause_after(const struct worker *w, const struct live_claim 
   return pause;
 }
 
-/* Hears of what other programs admit; without that jobs may come up to LIVE_ASK_MS late, no more.
- */
+/* Subscribes to wake-ups, where it is not; without them jobs start up to LIVE_ASK_MS late. */
 static void listen_again(struct worker *w) {
   static int64_t next_ms;
+  static bool deaf;
   if (strcmp(redis_run_id(w->wake), redis_run_id(w->redis)) == 0 || clock_monotonic_ms() < next_ms)
     return;
   next_ms = clock_monotonic_ms() + LISTEN_MS;
-  if (!live_listen(w->wake))
+  bool was_deaf = deaf;
+  deaf = !live_listen(w->wake);
+  if (deaf && !was_deaf)
     log_warn("worker.deaf", "msg=\"cannot subscribe to Redis channels: jobs may start late\"");
 }
 

@@ -33,6 +33,8 @@ bool worker_drain(struct worker *w);
 /* One more command is in the pipeline. The job that it puts into `due`, if any, is due `delay_ms`
  * after the claim (-1: it puts none). */
 void worker_queued(struct worker *w, int64_t delay_ms);
+/* From then on signals are let in only while the worker sleeps: a batch is always finished. */
+void worker_set_up_signals(void);
 /* Sleeps, at most `ms`; ends early when the worker is to stop. */
 void worker_sleep(int64_t ms);
 /* The same, and ends early when something can be read from `fd` (-1: none). */

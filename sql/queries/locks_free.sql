@@ -1,5 +1,5 @@
--- Tells what a batch would wait for: which of its calls' rows somebody else has locked, and a stripe of the
--- counters that nobody has. Its own locks are gone when it ends.
+-- Tells what a batch would wait for: which of its calls' rows are locked, and a stripe of the
+-- counters that is not. Its own locks are gone when it ends.
 --   $1 uuid[] ids  $2 the stripe in use  $3, $4 the first and the last that there are
 -- A row for each id that has one: id, free (bool), stripe (int; NULL: all are locked).
 WITH patience AS MATERIALIZED (
