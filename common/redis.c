@@ -219,7 +219,8 @@ static bool learn_run_id(struct redis *redis) {
 
 static bool load_scripts(struct redis *redis);
 
-/* A master that was cut off, and perhaps replaced, must not be read from for long either. */
+/* A master that was cut off, and perhaps replaced, must not be read from for long either. One that
+ * refuses for another reason, such as a full disk, is the master nevertheless. */
 static bool check_writable(struct redis *redis) {
   int64_t now = clock_monotonic_ms();
   if (!sentinel_count(redis->config) || now - redis->written_ms < SENTINEL_WRITE_MS)
@@ -227,7 +228,7 @@ static bool check_writable(struct redis *redis) {
   redis_queue(redis, SENTINEL_WRITE_WORDS, sentinel_write, NULL);
   cleanup_reply redisReply *reply = redis_next(redis);
   redis->written_ms = now;
-  return reply && reply->type != REDIS_REPLY_ERROR;
+  return redis->context != NULL;
 }
 
 /* An idle connection on which something can be read has been closed by the server. */

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/keys.h"
 #include "common/log.h"
+#include "common/refusal.h"
 #include "common/sentinel.h"
 #include "wsd/link.h"
 
@@ -77,7 +78,7 @@ static void break_links(struct feed *feed, const char *reason) {
 /* A master that was cut off, and perhaps replaced, goes on publishing what nobody has to say. */
 static void on_written(redisAsyncContext *redis, void *reply, void *arg) {
   const redisReply *r = reply;
-  if (r && redis->data && r->type == REDIS_REPLY_ERROR)
+  if (r && redis->data && r->type == REDIS_REPLY_ERROR && refusal_by_redis(r->str)->reconnect)
     break_links(arg, r->str);
 }
 
