@@ -200,3 +200,20 @@ write_again() {
 	[[ ! $(live_key window "$KEY") ]] # it was admitted, and taken back
 	is_refused 'PostgreSQL (42501: the role lacks a right)' sql 'GRANT INSERT ON calls TO mcs'
 }
+
+# By the superuser: no ordinary way leads from one encoding to another.
+set_encoding() {
+	"$psql_client" -qAtX -v ON_ERROR_STOP=1 "${POSTGRES_AT[@]}" -U postgres -d mock_communications -c \
+		"UPDATE pg_database SET encoding = pg_char_to_encoding('$1') WHERE datname = 'mock_communications'"
+	cut_postgres
+}
+
+@test "a database that is not UTF8: /ready says so, and so does a POST with what it cannot hold" {
+	set_encoding SQL_ASCII
+	wait_until 20 is_not_ready_for 'PostgreSQL (its encoding is not UTF8)'
+	post /calls '{"from": "+1", "to": "+2", "metadata": {"x": "\u00e9"}}'
+	expect 503
+	match "$(json .message)" '^The call was not created: PostgreSQL \(.*\) refuses it$'
+	set_encoding UTF8
+	wait_until 20 is_ready
+}
