@@ -1,8 +1,8 @@
 /*
- * `mcs-admin listen ADDRESS COMMAND…`: listens, and becomes COMMAND with the socket as its standard
- * input. So a pool of responders gets the socket that its web server connects to; and ./mcs run
- * holds the web server's port itself: who comes while that is started again waits, and only what
- * runs it needs the right to a port below 1024.
+ * `mcs-admin listen ADDRESS[,ADDRESS] COMMAND…`: listens, and becomes COMMAND with the socket as
+ * its standard input, and the second one as descriptor 4. So a pool of responders gets the socket
+ * that its web server connects to; and ./mcs run holds the web server's port itself: who comes
+ * while that is started again waits, and only what runs it needs the right to a port below 1024.
  */
 
 #include "admin/commands.h"
@@ -11,11 +11,12 @@
 #include "common/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { PATIENCE_MS = 2000, PAUSE_MS = 50 };
+enum { PATIENCE_MS = 2000, PAUSE_MS = 50, SECOND_FILENO = 4 };
 
 static int listen_at(const char *where, const char **fault) {
   struct stat made;
@@ -49,19 +50,36 @@ static void complain(const struct config *config, const char *where, const char 
     fprintf(stderr, "mcs: cannot listen on %s: %s\n", where, fault);
 }
 
+/* The second one goes where no shell keeps anything; nothing else is there. */
+static bool hold(const char *where, int descriptor, const char **fault) {
+  int fd = listen_patiently(where, fault);
+  if (fd < 0)
+    return false;
+  bool good = fd == descriptor ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, descriptor) == descriptor;
+  if (!good)
+    *fault = strerror(errno);
+  if (fd != descriptor)
+    close(fd);
+  return good;
+}
+
 int command_listen(const struct config *config, int argc, char **argv) {
   const char *fault;
   if (argc < 3) {
     fputs("usage: mcs-admin listen ADDRESS COMMAND...\n", stderr);
     return 2;
   }
-  int fd = listen_patiently(argv[1], &fault);
-  if (fd < 0) {
-    complain(config, argv[1], fault);
+  char *first = argv[1], *second = listen_is_unix(first) ? NULL : strchr(first, ',');
+  if (second)
+    *second++ = '\0';
+  close(SECOND_FILENO);
+  const char *where = first;
+  if (!hold(first, STDIN_FILENO, &fault) ||
+      (second && !hold(where = second, SECOND_FILENO, &fault))) {
+    complain(config, where, fault);
     return 1;
   }
-  if (dup2(fd, STDIN_FILENO) == STDIN_FILENO)
-    execvp(argv[2], argv + 2);
+  execvp(argv[2], argv + 2);
   fprintf(stderr, "mcs: cannot start %s: %s\n", argv[2], strerror(errno));
   return 1;
 }

@@ -86,8 +86,10 @@ static const char *rule_hosts(const char *s) {
   return rule_word(s);
 }
 
-/* An address that can be listened on: IPv4, IPv6 with or without brackets. */
+/* An address that can be listened on: IPv4, IPv6 with or without brackets, or both loopbacks. */
 static const char *rule_address(const char *s) {
+  if (strcmp(s, "localhost") == 0)
+    return NULL;
   unsigned char bytes[16];
   size_t len = strlen(s);
   char bare[64];
@@ -95,18 +97,30 @@ static const char *rule_address(const char *s) {
   snprintf(bare, sizeof(bare), "%.*s", (int)(brackets ? len - 2 : len), brackets ? s + 1 : s);
   if ((!brackets && inet_pton(AF_INET, bare, bytes) == 1) || inet_pton(AF_INET6, bare, bytes) == 1)
     return NULL;
-  return "must be an IPv4 or IPv6 address, such as 127.0.0.1 or 0.0.0.0";
+  return "must be localhost, or an IPv4 or IPv6 address such as 127.0.0.1, 0.0.0.0 or ::";
+}
+
+static bool is_port(const char *s) {
+  size_t digits = strspn(s, "0123456789");
+  return digits && digits <= 5 && !s[digits] && atoi(s) > 0 && atoi(s) <= 65535;
+}
+
+/* A name or an IPv4 address; IPv6 needs brackets, for web servers read what is before the first
+ * colon. */
+static bool is_host(const char *s, size_t len) {
+  char host[CONFIG_ITEM_SIZE];
+  snprintf(host, sizeof(host), "%.*s", (int)len, s);
+  return len > 0 && len < sizeof(host) &&
+         (*s == '[' ? s[len - 1] == ']' && !rule_address(host) : !strpbrk(host, ":[]/"));
 }
 
 static const char *rule_listen(const char *s) {
   const char *colon = strrchr(s, ':');
   if (!*s || (*s == '/' && rule_word(s) == NULL))
     return NULL;
-  size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-  if (colon && colon > s && digits && digits <= 5 && !colon[1 + digits] && atoi(colon + 1) > 0 &&
-      atoi(colon + 1) <= 65535 && rule_word(s) == NULL)
+  if (colon && is_host(s, (size_t)(colon - s)) && is_port(colon + 1) && rule_word(s) == NULL)
     return NULL;
-  return "must be a socket's path, which starts with '/', or host:port";
+  return "must be a socket's path, which starts with '/', or host:port, or [IPv6]:port";
 }
 
 static const char *rule_sentinels(const char *s) {

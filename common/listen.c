@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,12 +18,23 @@ static int listen_address(const struct addrinfo *ai) {
   if (fd < 0)
     return -1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+  if (ai->ai_family == AF_INET6) /* "::" is every address, whatever the system's default is */
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
   if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
     return fd;
   int saved = errno;
   close(fd);
   errno = saved;
   return -1;
+}
+
+/* At the first address of that family which can be had. */
+static int listen_family(const struct addrinfo *found, int family) {
+  int fd = -1;
+  for (const struct addrinfo *ai = found; ai && fd < 0; ai = ai->ai_next)
+    if (ai->ai_family == family)
+      fd = listen_address(ai);
+  return fd;
 }
 
 static int refuse(const char *why, const char **fault) {
@@ -46,9 +58,9 @@ int listen_tcp(const char *where, const char **fault) {
   int error = getaddrinfo(len ? host + bracketed : NULL, colon + 1, &hints, &found);
   if (error)
     return refuse(gai_strerror(error), fault);
-  int fd = -1;
-  for (struct addrinfo *ai = found; ai && fd < 0; ai = ai->ai_next)
-    fd = listen_address(ai);
+  int fd = listen_family(found, len ? AF_INET : AF_INET6);
+  if (fd < 0)
+    fd = listen_family(found, len ? AF_INET6 : AF_INET);
   *fault = fd < 0 ? strerror(errno) : NULL;
   freeaddrinfo(found);
   return fd;

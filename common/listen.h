@@ -8,7 +8,8 @@
 enum { LISTEN_BACKLOG = 1024 };
 
 /*
- * Listens on "host:port", "[v6]:port", or ":port" for every address. Returns a socket
+ * Listens on "host:port", "[v6]:port", or ":port" for every address; "[::]" is every address, too.
+ * Of a name that has both, an IPv4 address, which is what web servers connect to. Returns a socket
  * (non-blocking, close-on-exec), the caller's to close. On failure -1, with errno as the failed
  * call left it (EINVAL where no call did) and in `*fault` why, a text that stays. Blocks while a
  * host's name is resolved.

@@ -4,15 +4,62 @@
 load helpers
 load service
 
-# Makes a call over $1 (http or https) at port $2, and sees its news come over a WebSocket.
+# Makes a call over $1 (http or https) at port $2 of $3 (127.0.0.1), which is in the URL of its WebSocket.
 call_through() {
-	local scheme=$1 port=$2
+	local scheme=$1 port=$2 host=${3:-127.0.0.1}
 	KEY=demo-key
-	BASE=$scheme://127.0.0.1:$port
+	BASE=$scheme://$host:$port
 	post /calls '{"from": "+1", "to": "+2"}' --insecure
 	expect 201
 	call_id=$(json .call_id)
-	same "$(json .websocket_url)" "${scheme/http/ws}://127.0.0.1:$port/ws?call_id=$call_id"
+	same "$(json .websocket_url)" "${scheme/http/ws}://$host:$port/ws?call_id=$call_id"
+}
+
+has_ipv6() { grep -qs '^0\{31\}1 ' /proc/net/if_inet6; }
+
+need_ipv6() { has_ipv6 || skip 'no IPv6 here'; }
+
+# Whether the copy in use can be reached at these addresses and a WebSocket through the first, and at no other
+# of the three.
+reached_at() {
+	local address
+	for address in 127.0.0.1 '[::1]' 127.0.0.9; do
+		if [[ " $* " == *" $address "* ]]; then
+			BASE=http://$address:$PORT wait_until 20 is_ready || return
+		else
+			! curl -q -s -o /dev/null --noproxy '*' --max-time 10 "http://$address:$PORT/health" || return
+		fi
+	done
+	call_through http "$PORT" "$1"
+	match "$("$WSCAT" --timeout 30 "ws://$1:$PORT/ws?call_id=$call_id")" '! close 1000 '
+}
+
+@test "localhost, the default, is 127.0.0.1 and ::1" {
+	need_ipv6
+	use fast
+	reached_at '[::1]' 127.0.0.1
+	reached_at 127.0.0.1 '[::1]'
+}
+
+@test "BIND=::, with the pool and wsd at ::1" {
+	need_ipv6
+	start_copy six TIME_SCALE=20 BIND=:: WSD_LISTEN="[::1]:$(free_port)" RESPONDER_LISTEN="[::1]:$(free_port)"
+	[[ ! $(find "$MCS_VAR/run" -name 'wsd.sock*') ]]
+	reached_at '[::1]' 127.0.0.1 127.0.0.9
+	stop_copy six
+}
+
+@test "BIND=0.0.0.0, with the pool and wsd at every address" {
+	start_copy wild TIME_SCALE=20 BIND=0.0.0.0 WSD_LISTEN="[::]:$(free_port)" RESPONDER_LISTEN="0.0.0.0:$(free_port)"
+	reached_at 127.0.0.1 127.0.0.9
+	stop_copy wild
+}
+
+@test "BIND=[::1], with wsd at localhost" {
+	need_ipv6
+	start_copy bare TIME_SCALE=20 BIND='[::1]' WSD_LISTEN="localhost:$(free_port)"
+	reached_at '[::1]'
+	stop_copy bare
 }
 
 @test "the pool and wsd over TCP instead of unix sockets" {
@@ -72,6 +119,7 @@ switch_tls_on() {
 	kill -s TERM "$before"
 	wait_until 20 is_another_api "$before"
 	wait_until 20 is_ready
+	! has_ipv6 || call_through http "$PORT" '[::1]'
 	call_through https "$port"
 	api POST /calls --insecure --http2
 	expect "$(nature length-required && echo 411 || echo 415)"

@@ -134,16 +134,37 @@ apply_config() {
 	[[ $POSTGRES_HOST && $POSTGRES_HOST != "$run_folder" ]] || embedded_postgres=yes
 	forget_libpq "${embedded_postgres:+private}"
 	[[ $REDIS_SENTINELS || ($REDIS_HOST && $REDIS_HOST != "$run_folder/redis.sock") ]] || embedded_redis=yes
+	find_listen_addresses
 	# Where this machine reaches the web server.
-	local host=$BIND
-	case $host in
-		0.0.0.0) host=127.0.0.1 ;;
-		:: | '[::]') host="[::1]" ;;
-		*:*) [[ $host == \[* ]] || host=[$host] ;;
-	esac
+	local host
+	host=$(reachable "${listen_addresses[0]}")
 	probe_url=http://$host:$PORT$BASE_PATH
 	url=$probe_url
 	[[ $host != 127.0.0.1 ]] || url=http://localhost:$PORT$BASE_PATH
+}
+
+# Sets listen_addresses, where the web server listens: numeric, IPv6 in brackets. localhost is both
+# loopbacks, for clients differ in which one they take for it.
+find_listen_addresses() {
+	listen_addresses=("$BIND")
+	case $BIND in
+		localhost)
+			listen_addresses=(127.0.0.1)
+			! has_ipv6_loopback || listen_addresses+=('[::1]')
+			;;
+		*:*) [[ $BIND == \[* ]] || listen_addresses=("[$BIND]") ;;
+	esac
+}
+
+has_ipv6_loopback() { grep -qs '^0\{31\}1 ' /proc/net/if_inet6; }
+
+# What this machine connects to for something that listens at an address, or at address:port.
+reachable() {
+	case $1 in
+		0.0.0.0 | localhost | '[::]') echo 127.0.0.1 ;;
+		0.0.0.0:* | localhost:* | '[::]:'*) echo "127.0.0.1:${1##*:}" ;;
+		*) echo "$1" ;;
+	esac
 }
 
 # The configuration as the environment and the settings file have it now.
@@ -210,9 +231,10 @@ lighttpd_var() {
 # $1: what it listens on; $2: the responder program as bin-path shall have it; $3: deploy/lighttpd/ or
 # its copy; $4: the same for `include`, which takes [ and { for parts of a pattern.
 print_vars() {
-	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files
+	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files address
 	if [[ $wsd_host != /* ]]; then
-		wsd_port=${wsd_host##*:} wsd_host=${wsd_host%:*}
+		wsd_host=$(reachable "$wsd_host")
+		wsd_port=${wsd_host##*:} wsd_host=${wsd_host%:*} wsd_host=${wsd_host#[} wsd_host=${wsd_host%]}
 	fi
 	files=$(ulimit -Hn)
 	[[ $files != unlimited ]] && ((files < 20000)) || files=20000
@@ -232,6 +254,13 @@ print_vars() {
 	lighttpd_var env_file "${MCS_ENV_FILE:-}" text
 	print_cors_vars
 	printf 'include "%s/pool.conf"\n' "$4"
+	# Takes effect where lighttpd binds its address itself.
+	[[ $1 != '[::]' ]] || echo 'server.set-v6only = "disable"'
+	for address in "${listen_addresses[@]:1}"; do
+		# By the protocol of systemd, where it is given the socket.
+		echo 'server.systemd-socket-activation = "enable"'
+		printf '$SERVER["socket"] == "%s" { }\n' "$address:$PORT"
+	done
 }
 
 # The header by which pages may read what lighttpd refuses by itself.
@@ -252,7 +281,7 @@ print_cors_vars() {
 # lighttpd takes a blank for the end of a program's name, and more for a pattern. A clone whose path is
 # not plain is represented by copies in its var/, which is elsewhere.
 cmd_vars() {
-	local bind program=$programs/mcs-responder deploy=$here/deploy/lighttpd
+	local program=$programs/mcs-responder deploy=$here/deploy/lighttpd
 	find_folders
 	settle_var true
 	load_config
@@ -264,7 +293,5 @@ cmd_vars() {
 		program=$MCS_VAR/bin/mcs-responder deploy=$MCS_VAR/etc/deploy/lighttpd
 	fi
 	is_plain_path "$program" || die "lighttpd cannot start a program whose path is $program (./mcs run can)"
-	bind=$BIND
-	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
-	print_vars "$bind" "$program" "$deploy" "$deploy"
+	print_vars "${listen_addresses[0]}" "$program" "$deploy" "$deploy"
 }

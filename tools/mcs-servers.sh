@@ -45,7 +45,12 @@ holds_socket() { [[ $MCS_SERVER == lighttpd ]]; }
 server_command() {
 	local file=$MCS_VAR/etc/$server_folder/$server_file
 	case $MCS_SERVER in
-		lighttpd) command=("$server_program" -D -f ../etc/lighttpd.conf) ;; # its folder is part of a pattern
+		lighttpd)
+			command=("$server_program" -D -f ../etc/lighttpd.conf) # its folder is part of a pattern
+			# shellcheck disable=SC2016
+			((${#listen_addresses[@]} == 1)) ||
+				command=(bash -pc 'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" 3<&4 4<&-' lighttpd-launcher "${command[@]}")
+			;;
 		nginx) command=("$server_program" -e stderr -c "$file") ;;
 		apache*) command=("$server_program" -D FOREGROUND -f "$file") ;;
 		caddy) command=(env HOME="$run_folder" XDG_DATA_HOME="$run_folder" "$server_program" run --config "$file" --adapter caddyfile) ;;
@@ -78,14 +83,38 @@ write_env_file() {
 		{ ((EUID != 0)) || chgrp "$service_user" "$file.new"; } && mv -f "$file.new" "$file"
 }
 
+# Prints sed's commands for where a configuration listens: that line for each address, and [::] for IPv4 as
+# well. Caddy has all of them in one line, h2o a section each.
+listening() {
+	local address bare=() also='' lines='' suffix
+	for address in "${listen_addresses[@]}"; do
+		suffix=''
+		if [[ $address == '[::]' ]]; then
+			case $MCS_SERVER in
+				nginx) suffix=' ipv6only=off' ;;
+				haproxy) suffix=' v4v6' ;;
+				h2o) also+="\\nlisten:\\n  host: \"0.0.0.0\"\\n  port: $PORT" ;;
+			esac
+		fi
+		lines+="g; s,127\\.0\\.0\\.1:3000,$address:$PORT$suffix,; p; "
+		address=${address#[} address=${address%]}
+		((${#bare[@]} == 0)) || also+="\\nlisten:\\n  host: \"$address\"\\n  port: $PORT"
+		[[ $MCS_SERVER$address != caddy0.0.0.0 ]] || address=tcp4/$address # else it is every IPv6 one as well
+		bare+=("$address")
+	done
+	echo "/127\\.0\\.0\\.1:3000/ { h; $lines d; }"
+	echo "s,bind 127\\.0\\.0\\.1\$,bind ${bare[*]},"
+	echo "s,host: 127\\.0\\.0\\.1\$,host: \"${bare[0]}\","
+	echo "s,port: 3000\$,port: $PORT$also,"
+}
+
 # Puts this copy's address, sockets, folders and prefix into a configuration: what their comments say
 # that a person would do by hand.
 own_configuration() {
-	local pool=${RESPONDER_LISTEN:-$run_folder/responder.sock} wsd=${WSD_LISTEN:-$run_folder/wsd.sock}
-	local bind=$BIND base=${BASE_PATH:-/} variant=${MCS_SERVER#*-} tcp=''
-	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
-	[[ $wsd != :* ]] || wsd=127.0.0.1$wsd
-	[[ $pool != :* ]] || pool=127.0.0.1$pool
+	local pool wsd pool_host base=${BASE_PATH:-/} variant=${MCS_SERVER#*-} tcp=''
+	pool=$(reachable "${RESPONDER_LISTEN:-$run_folder/responder.sock}")
+	wsd=$(reachable "${WSD_LISTEN:-$run_folder/wsd.sock}")
+	pool_host=${pool%:*} pool_host=${pool_host#[} pool_host=${pool_host%]}
 	[[ $pool == */* ]] || tcp+='\,/run/mcs/responder.sock,d; /127\.0\.0\.1.* *9000/s,#tcp: ,,;'
 	[[ $wsd == */* ]] || tcp+='\,/run/mcs/wsd.sock,d; /127\.0\.0\.1:8090/s,#tcp: ,,;'
 	sed -f <(cat <<-END
@@ -99,12 +128,10 @@ own_configuration() {
 		$(cors_lines)
 		s,^#$variant: ,,
 		s,/apache/mcs\.conf,/apache/mcs${MCS_SERVER#apache}.conf,
-		s,127\.0\.0\.1:3000,$bind:$PORT,
+		$(listening)
 		s,:3000 ,:$PORT ,
-		s,port: 3000\$,port: $PORT,
-		s,\(bind\|host:\) 127\.0\.0\.1\$,\1 $BIND,
 		s,127\.0\.0\.1:9000,$pool,
-		s|host: 127\.0\.0\.1, port: 9000|host: ${pool%:*}, port: ${pool##*:}|
+		s|host: 127\.0\.0\.1, port: 9000|host: "$pool_host", port: ${pool##*:}|
 		s,127\.0\.0\.1:8090,$wsd,
 		s,/run/mcs/responder\.sock,$pool,
 		s,/run/mcs/wsd\.sock,$wsd,

@@ -64,7 +64,7 @@ show_events() {
 	for name in api worker wsd; do
 		! part_wanted "$name" || logs+=("$(log_of "$name")")
 	done
-	(exec {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&- {web_fd}<&- setsid "${as_user[@]}" --pdeathsig=KILL -- \
+	(exec {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&- {web_fd}<&- 4<&- setsid "${as_user[@]}" --pdeathsig=KILL -- \
 		"$MCS_VAR/bin/mcs-admin" events "${logs[@]}") </dev/null &
 	events_pid=$!
 }
@@ -92,17 +92,18 @@ take_run_options() {
 # Becomes the command that is the instance.
 become_instance() {
 	! part_wanted api || hold_socket "$@"
-	exec "$@" </dev/null
+	exec "$@" </dev/null 4<&-
 }
 
-# Becomes a command with the web server's socket as standard input; where that binds it itself, makes
-# sure that it can.
+# Becomes a command with the web server's sockets as standard input and, if there are two, as descriptor
+# 4; where that binds them itself, makes sure that it can.
 hold_socket() {
-	local bind=$BIND
-	[[ $bind != *:* || $bind == \[* ]] || bind=[$bind]
-	! holds_socket || exec "$programs/mcs-admin" listen "$bind:$PORT" "$@"
-	"$programs/mcs-admin" listen "$bind:$PORT" true || exit
-	exec "$@" </dev/null
+	local where
+	printf -v where "%s:$PORT," "${listen_addresses[@]}"
+	where=${where%,}
+	! holds_socket || exec "$programs/mcs-admin" listen "$where" "$@"
+	"$programs/mcs-admin" listen "$where" true || exit
+	exec "$@" </dev/null 4<&-
 }
 
 # --- who runs it, and where -----------------------------------------------------------------------
@@ -327,7 +328,7 @@ start_part() {
 	log_start[$name]=$(stat -c %s "$log" 2>/dev/null || echo 0)
 	(
 		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&-
-		[[ $name != api ]] || exec <&"$web_fd"
+		if [[ $name == api ]]; then exec <&"$web_fd"; else exec 4<&-; fi
 		exec {web_fd}<&- setsid env --default-signal "${as_user[@]}" \
 			--pdeathsig="${death_signal[$name]}" -- \
 			bash -pc "$launcher" mcs-launcher $$ "$delay" "$log" "${command[@]}"
@@ -403,7 +404,7 @@ supervise() {
 alarm_pid='' look_seconds=5
 set_alarm() {
 	[[ ! $alarm_pid ]] || ! kill -0 "$alarm_pid" 2>/dev/null || return 0
-	(exec {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&- {web_fd}<&- setpriv --pdeathsig=KILL -- sleep "$look_seconds") </dev/null &
+	(exec {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&- {web_fd}<&- 4<&- setpriv --pdeathsig=KILL -- sleep "$look_seconds") </dev/null &
 	alarm_pid=$!
 }
 
@@ -461,7 +462,7 @@ finish() {
 	local had_parts=${pid[*]:-}
 	[[ ! $alarm_pid$events_pid ]] || kill ${alarm_pid:+"$alarm_pid"} ${events_pid:+"$events_pid"} 2>/dev/null
 	[[ ! $had_parts ]] || say 'stopping'
-	exec {web_fd}<&-
+	exec {web_fd}<&- 4<&-
 	# lighttpd takes nothing new and waits for its connections, the WebSockets among them until wsd
 	# has closed them; so these three are told before the first of them is waited for.
 	local name

@@ -169,7 +169,11 @@ static const char *connect_to(const char *url, char *host, size_t size) {
   char *colon = strrchr(name, ':');
   if (colon)
     *colon++ = '\0';
-  connect_tcp(name, colon ? colon : "80");
+  size_t len = strlen(name);
+  bool brackets = *name == '[' && name[len - 1] == ']';
+  if (brackets)
+    name[len - 1] = '\0';
+  connect_tcp(name + brackets, colon ? colon : "80");
   return *target ? target : "/";
 }
 

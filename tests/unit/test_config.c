@@ -69,7 +69,7 @@ static void test_defaults(void) {
   struct config c;
   CHECK(load(&c));
   CHECK_INT(c.port, 3000);
-  CHECK_STR(c.bind, "127.0.0.1");
+  CHECK_STR(c.bind, "localhost");
   CHECK_STR(c.postgres_host, "");
   CHECK_INT(c.postgres_port, 5432);
   CHECK_STR(c.postgres_db, "mock_communications");
@@ -387,7 +387,9 @@ static void test_string_faults(void) {
       {"BIND", "127.0.0.1 "},
       {"BIND", "a'b"},
       {"BIND", ""},
-      {"BIND", "localhost"},
+      {"BIND", "Localhost"},
+      {"BIND", "[localhost]"},
+      {"BIND", "example.com"},
       {"BIND", "1.2.3"},
       {"BIND", "[127.0.0.1]"},
       {"POSTGRES_HOST", "a b"},
@@ -434,6 +436,14 @@ static void test_string_faults(void) {
       {"WSD_LISTEN", ":4000"},
       {"WSD_LISTEN", "host:0"},
       {"WSD_LISTEN", "host:65536"},
+      {"WSD_LISTEN", "::1:4000"},
+      {"WSD_LISTEN", "[::1]"},
+      {"WSD_LISTEN", "[::1]4000"},
+      {"WSD_LISTEN", "[127.0.0.1]:4000"},
+      {"WSD_LISTEN", "[host]:4000"},
+      {"WSD_LISTEN", "[::1:4000"},
+      {"RESPONDER_LISTEN", "::1:4000"},
+      {"REDIS_SENTINELS", "::1:26379"},
       {"MCS_VAR", "a\nb"},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -467,7 +477,13 @@ static void test_string_values(void) {
       {"PUBLIC_URL", "http://[::1]:8080/mock"},
       {"BASE_PATH", "/mock"},
       {"BASE_PATH", "/a/b-c_d.e~f"},
+      {"BIND", "localhost"},
       {"WSD_LISTEN", "127.0.0.1:4000"},
+      {"WSD_LISTEN", "localhost:4000"},
+      {"WSD_LISTEN", "[::1]:4000"},
+      {"WSD_LISTEN", "[::]:4000"},
+      {"RESPONDER_LISTEN", "[::1]:4000"},
+      {"REDIS_SENTINELS", "[::1]:26379,host:26379"},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
     check_good(cases[i].variable, cases[i].value);
@@ -540,7 +556,7 @@ static void test_shell_has_all(void) {
     const char *variable, *value;
   } cases[] = {
       {"PORT", "3000|"},      {"TIME_SCALE", "0.125|"},
-      {"BIND", "127.0.0.1|"}, {"UPLOAD_FAILURE_RATE", "0|"},
+      {"BIND", "localhost|"}, {"UPLOAD_FAILURE_RATE", "0|"},
       {"POSTGRES_HOST", "|"}, {"MAX_BODY_BYTES", "65536|"},
   };
   struct config c;

@@ -40,6 +40,24 @@ static void test_v6(void) {
     close(fd);
 }
 
+/* Who connects to 127.0.0.1 gets there also by an IPv6 socket, and by a name. */
+static void test_ipv4_is_included(void) {
+  static const char *const all[] = {"[::]:0", ":0", "localhost:0"};
+  for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+    const char *fault;
+    int fd = listen_tcp(all[i], &fault);
+    if (fd < 0 && i == 0)
+      continue; /* a machine without IPv6 */
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port_of(fd)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_INT(connect(client, (const struct sockaddr *)&to, sizeof(to)), 0);
+    close(client);
+    close(fd);
+  }
+}
+
 static void test_bad(void) {
   static const char *const bad[] = {"127.0.0.1", "", "127.0.0.1:x", "[::1:1", "a b:1"};
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -64,6 +82,7 @@ static void test_taken(void) {
 int main(void) {
   RUN(test_good);
   RUN(test_v6);
+  RUN(test_ipv4_is_included);
   RUN(test_bad);
   RUN(test_taken);
   return test_done();
