@@ -25,7 +25,7 @@ case_table=(
 	'redis-full|main|10||Redis full for 6 s'
 	'redis-scripts-flushed|main|6||Redis: SCRIPT FLUSH, twenty times'
 	'redis-connections-cut|main|5|late=9000|Redis: all connections cut, three times'
-	'postgres-shut-down|main|8||PostgreSQL: immediate shutdown'
+	'postgres-shut-down|main|8|late=9000|PostgreSQL: immediate shutdown'
 	'postgres-stopped|main|15|late=14000|PostgreSQL stopped for 10 s'
 	'postgres-connections-cut|main|5||PostgreSQL: all connections terminated, three times'
 	'postgres-locked|main|7||PostgreSQL: all counters and all open calls locked for 0.8 s'
