@@ -22,6 +22,10 @@
 # tests/docker/copies.bash.
 
 MCS_ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+if [[ $MCS_ROOT == *=* && ${MCS_TEST_DIR:-} ]]; then # which env takes for a variable
+	ln -sfn "$MCS_ROOT" "$MCS_TEST_DIR/clone"
+	MCS_ROOT=$MCS_TEST_DIR/clone
+fi
 # shellcheck source=tests/natures.bash
 . "$MCS_ROOT/tests/natures.bash"
 # shellcheck disable=SC2034

@@ -24,7 +24,7 @@ lacking_packages() {
 need_packages() {
 	command -v dpkg-query >/dev/null || die "this needs Debian's packages: $*"
 	local lacking=()
-	mapfile -t lacking < <(lacking_packages "$@")
+	mapfile -t lacking < <(lacking_packages "$@" | awk '!seen[$0]++')
 	((${#lacking[@]})) || return 0
 	local as_root=()
 	if ((EUID != 0)); then
