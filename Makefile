@@ -37,7 +37,7 @@ responder_SRC := $(addprefix fcgi/,main.c pool.c gateway.c request.c reply.c rou
                    breaker.c store.c calls.c metrics.c service.c url.c refusals.c)
 wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
                    hub.c feed.c lookup.c cold.c link.c)
-worker_SRC    := $(addprefix worker/,main.c worker.c poll.c batch.c advance.c upload.c reconcile.c audit.c retention.c)
+worker_SRC    := $(addprefix worker/,main.c worker.c poll.c batch.c advance.c upload.c reconcile.c rival.c audit.c retention.c)
 admin_SRC     := $(addprefix admin/,main.c config.c migrate.c failed.c follow.c watch.c ws.c events.c ready.c listen.c)
 
 PROGRAMS := responder wsd worker admin

@@ -22,8 +22,9 @@ struct pg {
   const char *program;
   const char *const *statements;
   bool prepare;
-  PGconn *conn; /* NULL, or connected and prepared */
-  int host;     /* the one that is connected, or to be tried first */
+  PGconn *conn;     /* NULL, or connected and prepared */
+  int host;         /* the one that is connected, or to be tried first */
+  unsigned session; /* counts the connections */
   bool timed_out;
   char sqlstate[6];
   int64_t quiet_until_ms; /* for what need not be logged again */
@@ -61,6 +62,10 @@ void pg_free(struct pg *pg) {
 
 const char *pg_sqlstate(const struct pg *pg) {
   return pg->sqlstate;
+}
+
+unsigned pg_session(const struct pg *pg) {
+  return pg->session;
 }
 
 bool pg_timed_out(const struct pg *pg) {
@@ -244,6 +249,7 @@ static bool connect_address(struct pg *pg, const char *host, const char *address
   }
   pg_quieten(conn);
   pg->conn = conn;
+  pg->session++;
   pg->quiet_until_ms = 0;
   return true;
 }

@@ -54,6 +54,9 @@ must_check enum pg_outcome pg_exec_open(struct pg *pg, const char *statement, in
 /* True when the last failure was a deadline (so the server hangs, rather than being gone). */
 bool pg_timed_out(const struct pg *pg);
 
+/* How many connections it has made: what a session had is gone when that has changed. */
+unsigned pg_session(const struct pg *pg);
+
 /* The SQLSTATE of the last error, "" when there was none or the connection was at fault. */
 const char *pg_sqlstate(const struct pg *pg);
 

@@ -10,7 +10,8 @@
 
 enum { PROBE_MS = 1000, CONNECT_MS = 1500 };
 
-static const char *const statements[] = {"call_insert", "calls_find", "metrics_sum", "ping", NULL};
+static const char *const statements[] = {"call_insert", "calls_find", "metrics_sum",
+                                         "ping",        "redis_use",  NULL};
 
 struct store {
   const struct config *config;
@@ -280,6 +281,16 @@ static void add_missing_postgres(struct store *store, struct buf *names) {
     buf_str(names, "PostgreSQL (its encoding is not UTF8)");
 }
 
+/* A worker says that it uses this database with another Redis: so nobody will load ours. */
+static bool has_rival(struct store *store) {
+  cleanup_pgresult PGresult *r = NULL;
+  const char *const values[] = {redis_run_id(store->redis), "false"};
+  return postgres_usable(store) &&
+         pg_exec(store->pg, "redis_use", 2, values, clock_monotonic_ms() + PROBE_MS, &r) ==
+             PG_DONE &&
+         !PQgetisnull(r, 0, 0);
+}
+
 static void add_missing_redis(struct store *store, struct buf *names) {
   bool down = true, whole = false;
   bool writes = redis_usable(store, redis_connect) && redis_takes_writes(store);
@@ -289,6 +300,8 @@ static void add_missing_redis(struct store *store, struct buf *names) {
     buf_str(names, ", ");
   if (!writes || down)
     add_redis(store, names);
+  else if (!whole && has_rival(store))
+    buf_str(names, "the live state in Redis (a worker uses this database with another Redis)");
   else if (!whole)
     buf_str(names, "the picture of live calls in Redis (being rebuilt)");
 }

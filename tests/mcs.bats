@@ -589,7 +589,6 @@ part_of_socket() {
 # Launches the copy `first`, and creates a call at once when /health answers.
 create_at_first_health() {
 	local number
-	rm -f "$(copies_folder)/first.out"
 	launch_copy first
 	use first
 	read -r number _ <"$(copies_folder)/first.copy"
@@ -615,6 +614,35 @@ health_answers_or_gone() {
 	same "$output" ''
 	same "$(grep -c ' live.load ' "$MCS_VAR/log/worker.log")" 2
 	stop_copy first
+}
+
+@test "a second instance with a Redis of its own on the same database says so and does not start; the first goes on" {
+	local servers=$MCS_VAR/run created=0
+	launch_copy rival POSTGRES_HOST="$servers"
+	local rival_log
+	rival_log=$(copies_folder)/rival/log/worker.log
+	wait_until 60 grep -qs ' live.rival ' "$rival_log"
+	for ((; created < 5; created++)); do
+		fresh_key
+		create_call
+	done
+	stop_copy rival
+	run grep -hE 'live.(lost|invalidated)' "$MCS_VAR/log/worker.log" "$rival_log"
+	same "$output" ''
+	grep -q ' live.rival session="process [0-9]* of PostgreSQL, by a unix socket" msg="a worker with another Redis' "$rival_log"
+}
+
+@test "a web server whose Redis is not the one that the database's workers use says so when it is not ready" {
+	local servers=$MCS_VAR/run
+	launch_copy rival POSTGRES_HOST="$servers" PARTS=wsd,api
+	use rival
+	wait_until 60 health_answers_or_gone "$(cut -d' ' -f1 "$(copies_folder)/rival.copy")"
+	KEY='' api GET /ready
+	expect_error 503 'Not ready; missing: the live state in Redis (a worker uses this database with another Redis)'
+	stop_copy rival
+	use own
+	KEY='' api GET /ready
+	expect 200
 }
 
 @test "stop stops all that was started, and leaves nothing but the data" {

@@ -12,9 +12,9 @@
 #include "common/record.h"
 
 static const char *const statements[] = {
-    "calls_advance", "uploads_finish", "call_insert",  "calls_find",
-    "calls_open",    "calls_recent",   "calls_retire", "locks_free",
-    "rebuild_lock",  "picture_begin",  "ping",         NULL,
+    "calls_advance", "uploads_finish", "call_insert", "calls_find",   "calls_open",
+    "calls_recent",  "calls_retire",   "locks_free",  "rebuild_lock", "picture_begin",
+    "ping",          "redis_use",      NULL,
 };
 
 int main(int argc, char **argv) {

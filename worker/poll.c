@@ -102,8 +102,12 @@ static void listen_again(struct worker *w) {
 /* One round: returns how long to sleep. */
 static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_t *claimed_ms) {
   /* Without the record nothing can be done: leave the jobs to those who may reach it. */
-  if (!pg_connect(w->pg, clock_monotonic_ms() + 2000) || !redis_connect(w->redis))
+  if (!pg_connect(w->pg, clock_monotonic_ms() + 2000))
     return trouble;
+  if (!redis_connect(w->redis)) {
+    rival_give_way(w);
+    return trouble;
+  }
   listen_again(w);
   claim->most = w->most > KEYS_SHARDS ? w->most : KEYS_SHARDS;
   if (!live_claim(w->redis, claim))
@@ -112,6 +116,7 @@ static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_
   w->was_ready |= claim->whole;
   if (!claim->whole)
     return reconcile_run(w) ? at_once : trouble;
+  rival_warn_off(w);
   w->next_ms = claim->next_ms;
   if (claim->count > 0 && !do_jobs(w, claim, *claimed_ms))
     return trouble;

@@ -9,8 +9,9 @@
  *   3. A barrier in PostgreSQL: every insert admitted under the old picture has landed, or is
  *      refused from now on because its epoch is over. So no call can exist beside the new picture.
  *   4. Every open row is put in.
- *   5. The limits' window of one second is over since the barrier: the windows may begin empty. At
- * a start there is nothing to wait for, unless the database shows that calls were just created.
+ *   5. The limits' window of one second is over since the barrier: the windows may begin empty.
+ *      At a start there is nothing to wait for, unless the database shows that calls were just
+ *      created.
  *   6. The marker, with the new epoch.
  */
 
@@ -158,13 +159,18 @@ static bool rebuild(struct worker *w) {
 }
 
 bool reconcile_run(struct worker *w) {
+  rival_give_way(w); /* for whichever worker of this instance is the first to rebuild */
   FAULT_POINT("worker.unlocked");
   bool locked = take_lock(w);
   if (locked)
     FAULT_POINT("worker.locked");
-  bool done = locked && (is_whole(w) || rebuild(w));
+  bool whole = locked && is_whole(w);
+  bool begun = locked && !whole && !rival_is_there(w);
+  bool done = whole || (begun && rebuild(w));
+  if (done)
+    rival_warn_off(w); /* before the lock is free for a rival */
   pg_disconnect(w->guard);
-  if (locked && !done)
+  if (begun && !done)
     log_warn("live.unfinished", "msg=\"loading did not finish; trying again\"");
   return done;
 }

@@ -56,6 +56,16 @@ struct reconcile_walk {
   bool done;           /* no page follows */
 };
 
+/* rival.c: keeps two instances that share a database, but not their Redis, apart. */
+/* Says to all sessions of the database that the Redis which is connected holds the ready live
+ * state; paces itself. */
+void rival_warn_off(struct worker *w);
+/* Takes that back: that Redis does not answer any more. */
+void rival_give_way(struct worker *w);
+/* The same; and true when a worker says so of another Redis (which is logged), or did so shortly
+ * before this one has been ready for the first time, or when the database does not answer. */
+must_check bool rival_is_there(struct worker *w);
+
 /* Puts the next page of the open calls' rows into the live state, all or only those that should
  * have moved on `overdue_ms` (a number; NULL: all) ago; what is there already stays as it is.
  * Returns how many calls (0 also for a page that timed out and comes again, smaller), -1 when a

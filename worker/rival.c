@@ -1,0 +1,89 @@
+/*
+ * Two instances that share a database and not their Redis would take the epoch from each other for
+ * ever: each rebuild makes the other's inserts invalid. So the workers of an instance whose live
+ * state is ready say which Redis holds it, by a lock of their sessions (sql/queries/redis_use.sql),
+ * and a worker loads the open calls into another Redis only when no such session is left. After a
+ * loss of Redis those are its own instance's, which take it back as soon as they notice.
+ *
+ * Behind a pooler of transactions there are no sessions, and nothing is noticed.
+ */
+
+#include "worker/worker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+  SAY_MS = 3000, /* less than what redis_use.sql takes for a worker that was stopped */
+  STEP_MS = 2000,
+  QUIET_MS = 10000,
+  ABSENCE_MS = 10000, /* a rival that restarts its database is not gone */
+};
+
+static char said[48]; /* the run id that this worker's session holds a lock for; "" for none */
+
+static bool has_sessions(const struct worker *w) {
+  return strcmp(w->config->postgres_pool_mode, "transaction") != 0;
+}
+
+/* Says whether the Redis that is connected is ready; the result tells of a rival. */
+static bool say(struct worker *w, bool ready, PGresult **r) {
+  const char *run_id = redis_run_id(w->redis);
+  const char *const values[] = {run_id, ready ? "true" : "false"};
+  if (pg_exec(w->pg, "redis_use", 2, values, clock_monotonic_ms() + STEP_MS, r) != PG_DONE)
+    return false;
+  snprintf(said, sizeof(said), "%s", ready ? run_id : "");
+  return true;
+}
+
+void rival_warn_off(struct worker *w) {
+  static unsigned session;
+  static int64_t next_ms;
+  cleanup_pgresult PGresult *r = NULL;
+  int64_t now_ms = clock_monotonic_ms();
+  bool known = session == pg_session(w->pg) && strcmp(said, redis_run_id(w->redis)) == 0;
+  if (!has_sessions(w) || (known && now_ms < next_ms))
+    return;
+  next_ms = now_ms + SAY_MS;
+  if (say(w, true, &r))
+    session = pg_session(w->pg);
+}
+
+void rival_give_way(struct worker *w) {
+  cleanup_pgresult PGresult *r = NULL;
+  if (*said && !say(w, false, &r))
+    pg_disconnect(w->pg); /* which takes it back as well */
+  said[0] = '\0';
+}
+
+static void log_rival(const char *who) {
+  static int64_t quiet_until_ms;
+  char quoted[160];
+  int64_t now_ms = clock_monotonic_ms();
+  if (now_ms < quiet_until_ms)
+    return;
+  quiet_until_ms = now_ms + QUIET_MS;
+  log_warn("live.rival",
+           "session=\"%s\" msg=\"a worker with another Redis uses this database: stop its "
+           "instance, or give this one a database of its own\"",
+           log_quote(who, quoted, sizeof(quoted)));
+}
+
+bool rival_is_there(struct worker *w) {
+  static int64_t gone_ms;
+  cleanup_pgresult PGresult *r = NULL;
+  if (!has_sessions(w))
+    return false;
+  if (!say(w, false, &r))
+    return true;
+  int64_t now_ms = clock_monotonic_ms();
+  if (!PQgetisnull(r, 0, 0)) {
+    log_rival(PQgetvalue(r, 0, 0));
+    gone_ms = now_ms + ABSENCE_MS;
+    return true;
+  }
+  return !w->was_ready && now_ms < gone_ms;
+}
