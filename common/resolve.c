@@ -153,7 +153,7 @@ static void sort_known(const struct name *name, struct resolved *resolved) {
   }
   resolved->count = name->known.count;
   for (int i = 0; i < name->known.count; i++)
-    strcpy(resolved->address[i], name->known.address[order[i]]);
+    memcpy(resolved->address[i], name->known.address[order[i]], sizeof(resolved->address[i]));
 }
 
 /* Until when a lookup under way may make its caller wait. */

@@ -259,7 +259,7 @@ print_vars() {
 	for address in "${listen_addresses[@]:1}"; do
 		# By the protocol of systemd, where it is given the socket.
 		echo 'server.systemd-socket-activation = "enable"'
-		printf '$SERVER["socket"] == "%s" { }\n' "$address:$PORT"
+		echo "\$SERVER[\"socket\"] == \"$address:$PORT\" { }"
 	done
 }
 
