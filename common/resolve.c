@@ -118,7 +118,7 @@ static void start_asking(struct name *name) {
   if (name->asking)
     pthread_detach(thread);
   else
-    take_answer(name, EAI_MEMORY, NULL);
+    take_answer(name, EAI_MEMORY, &(struct resolved){0});
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
