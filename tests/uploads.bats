@@ -92,16 +92,7 @@ error worker upload.failed: [Job $job] Recording upload failed permanently"
 	[[ $status != 0 ]]
 }
 
-# The messages about a call behind those of its states, as one who has seen its four states gets them.
-later_events() { watch_after 4 "$call_id" | jq -c '[.seq, .status, .timestamp, .recording_url, .message]'; }
-
-watch_after() { "$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/ws?call_id=$2&after=$1" | grep '^{"call_id"'; }
-
 @test "'mcs failed --retry' tries them again, as often as it takes" {
-	call_id=$(sql 'SELECT id FROM calls LIMIT 1')
-	later_events >"$BATS_FILE_TMPDIR/told"
-	same "$(jq -r '.[0]' "$BATS_FILE_TMPDIR/told")" 5
-	echo "$call_id" >"$BATS_FILE_TMPDIR/retried"
 	run mcs failed --retry
 	same "$status" 0
 	match "$(tail -n 1 <<<"$output")" '^5 failed uploads queued for retry$'
@@ -119,26 +110,35 @@ watch_after() { "$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/ws?call_id=$2&after=
 
 uploads_are_done() { [[ $(sql "SELECT count(*) FROM calls WHERE upload_status = 'COMPLETED'") == 5 ]]; }
 
-@test "what was told before the retry stays as it was told; what the retry brought is an event of its own" {
-	local told
-	call_id=$(<"$BATS_FILE_TMPDIR/retried")
-	told=$(<"$BATS_FILE_TMPDIR/told")
-	match "$told" '"Recording upload failed"\]$'
-	same "$(later_events | head -n 1)" "$told"
-	same "$(later_events | tail -n 1 | jq -r '"\(.[0]) \(.[3])"')" \
-		"6 https://my-bucket.s3.eu-central-1.amazonaws.com/recordings/$call_id.mp3"
-	same "$(watch_after 5 "$call_id" | jq -r .seq)" 6
-	forget_live # and the same from the row
-	same "$(later_events | head -n 1)" "$told"
-	same "$(later_events | wc -l)" 2
-}
-
 @test "a URL that came late is there for GET, from Redis and from PostgreSQL" {
 	call_id=$(sql 'SELECT id FROM calls LIMIT 1')
 	has_recording
 	forget_live
 	has_recording
 }
+
+@test "what was told before the retry stays as it was told; what the retry brought is an event of its own" {
+	local told
+	create_call
+	watch "$call_id" >"$BATS_TEST_TMPDIR/out"
+	told=$(later_events)
+	match "$told" '^\[5,.*"Recording upload failed"\]$'
+	run mcs failed --retry
+	same "$status" 0
+	wait_until 30 has_recording
+	same "$(later_events | head -n 1)" "$told"
+	same "$(later_events | tail -n 1 | jq -r '"\(.[0]) \(.[3])"')" \
+		"6 https://my-bucket.s3.eu-central-1.amazonaws.com/recordings/$call_id.mp3"
+	same "$(events_after 5 | jq -r .seq)" 6
+	forget_live # and the same from the row
+	same "$(later_events | head -n 1)" "$told"
+	same "$(later_events | wc -l)" 2
+}
+
+# The messages about $call_id behind those of its states, as one who has seen its four states gets them.
+later_events() { events_after 4 | jq -c '[.seq, .status, .timestamp, .recording_url, .message]'; }
+
+events_after() { "$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/ws?call_id=$call_id&after=$1" | grep '^{"call_id"'; }
 
 @test "with a rate of 0.5 some succeed at once, some after retries, some never" {
 	use half
