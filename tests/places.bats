@@ -76,6 +76,13 @@ run_in_place() {
 	rm -r "$place/var"
 	run_in_place
 	same "$(in_place ./mcs psql -qAtc 'SELECT count(*) FROM calls')" 0
+	# Nor is an instance out of reach when the link goes while it runs.
+	elsewhere=$(readlink "$place/var")
+	rm -r "$place/var"
+	match "$(in_place ./mcs status)" "ready at http://localhost:$port\$"
+	match "$(in_place ./mcs run 2>&1)" "^mcs: already running in $elsewhere"
+	in_place ./mcs stop
+	rm -rf "$elsewhere"
 }
 
 @test "a clone with core.autocrlf=true has the files as they are in the repository" {

@@ -42,7 +42,19 @@ find_folders() {
 	# What a link stands for: see keep_var_elsewhere.
 	[[ ! -L $MCS_VAR ]] || MCS_VAR=$(realpath -m "$MCS_VAR")
 	[[ $MCS_VAR != "$here/var" ]] || var_is_default=yes
+	# An instance may run in the folder elsewhere although somebody has removed the link to it.
+	if [[ $var_is_default && ! -e $MCS_VAR ]]; then
+		MCS_VAR=$(folder_elsewhere)
+		copy_runs || MCS_VAR=$here/var
+	fi
 	export MCS_VAR
+}
+
+# The folder that var/ is a link to where it has to be one.
+folder_elsewhere() {
+	local state=/var/lib/mcs
+	((EUID == 0)) || state=${XDG_STATE_HOME:-${HOME:-}/.local/state}/mcs
+	echo "$state/$(sha256sum <<<"$here" | cut -c 1-12)"
 }
 
 # Whether a folder can hold the sockets and the settings of every component, whatever that takes for a
@@ -65,12 +77,11 @@ settle_var() {
 # Makes var/ a link to a folder elsewhere, with what is in it so far. Where that folder is there and the
 # link is not, somebody removed the link, and meant the data.
 keep_var_elsewhere() {
-	local state=/var/lib/mcs lock
-	((EUID == 0)) || state=${XDG_STATE_HOME:-${HOME:-}/.local/state}/mcs
+	local state lock
 	! copy_runs || die_running
 	exec {lock}>"$here/build/.var.lock" && flock "$lock" || die "cannot write to $here/build"
 	if [[ ! -L $here/var ]]; then # or another ./mcs run was quicker
-		MCS_VAR=$state/$(sha256sum <<<"$here" | cut -c 1-12)
+		MCS_VAR=$(folder_elsewhere) state=${MCS_VAR%/*}
 		is_plain_path "$MCS_VAR" || die "$1; set MCS_VAR to a folder elsewhere"
 		! copy_runs || die_running
 		say "$1: var/ becomes a link to $MCS_VAR"
