@@ -13,19 +13,22 @@ cmd_restart() {
 	rm -f "$file" && { print_outcome wanted >"$file"; } 2>/dev/null ||
 		die "not restarted: cannot write to $MCS_VAR (is the disk full?)"
 	# It takes note between two steps; a signal that comes at the wrong moment is sent again.
-	while read -r outcome <"$file" && [[ $outcome == wanted ]]; do
+	while read_outcome && [[ $outcome == wanted ]]; do
 		kill -s USR1 "$number" 2>/dev/null || die "cannot reach process $number"
 		((SECONDS < deadline)) || die "process $number does not answer"
 		sleep 0.5
 	done
-	while read -r outcome <"$file" && [[ $outcome == restarting ]]; do
+	while read_outcome && [[ $outcome == restarting ]]; do
 		copy_runs || die 'it stopped meanwhile'
 		((SECONDS < deadline)) || die 'it does not come to an end'
 		sleep 0.05
 	done
+	[[ -e $file ]] || die 'it stopped meanwhile'
 	say "$outcome"
 	[[ $outcome == restarted* ]]
 }
+
+read_outcome() { read -r outcome <"$file"; } 2>/dev/null
 
 # In the running mcs. What has to be written is written first, in subshells: who dies there ends nothing.
 # lighttpd becomes the new one itself; who comes meanwhile (less than a second) waits in its listening
