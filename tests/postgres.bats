@@ -241,7 +241,7 @@ counters_are_locked() { [[ $(odd_sql "SELECT count(*) FROM pg_locks WHERE lockty
 	api GET /metrics
 	same "$(json '"\(.total_calls) \(.completed_calls) \(.uploads_completed)"')" \
 		"$(odd_sql "SELECT count(*), count(*), count(*) FROM calls" | tr '|' ' ')"
-	! grep -E '40001|could not serialize' "$MCS_VAR"/log/*.log
+	same "$(grep -hE '40001|could not serialize' "$MCS_VAR"/log/*.log)" ''
 }
 
 odd_sql() { admin_sql mock_communications "SET statement_timeout = 0; SET enable_indexscan = on; $1"; }
@@ -291,8 +291,10 @@ is_not_ready() { ! is_ready; }
 	same "$(POSTGRES_DB=$odd_name POSTGRES_USER=svc@project.iam mcs psql -Atc 'SELECT current_database() || $$ $$ || current_user')" \
 		"$odd_name svc@project.iam"
 	# And nobody else is let in: neither another role nor into another database.
-	! PGDATABASE=$odd_name "$psql_client" -h "$MCS_VAR/run" -U mcs -c 'SELECT 1'
-	! "$psql_client" -h "$MCS_VAR/run" -U svc@project.iam -d template1 -c 'SELECT 1'
+	PGDATABASE=$odd_name run "$psql_client" -h "$MCS_VAR/run" -U mcs -c 'SELECT 1'
+	match "$output" 'no pg_hba.conf entry'
+	run "$psql_client" -h "$MCS_VAR/run" -U svc@project.iam -d template1 -c 'SELECT 1'
+	match "$output" 'no pg_hba.conf entry'
 }
 
 # --- the original's database ----------------------------------------------------------------------
@@ -341,7 +343,9 @@ is_not_ready() { ! is_ready; }
 	same "$status" 0
 	wait_until 30 has_recording
 	call_id=7c9e6679-7425-40de-944b-e07fc1f90ae7 # nothing live can hold these numbers
-	! has_recording
+	run has_recording
+	[[ $status != 0 ]]
+	api GET "/calls/$call_id"
 	expect 200
 }
 
@@ -400,7 +404,7 @@ is_not_ready() { ! is_ready; }
 	same "$(json .uploads_completed)" "$(admin_sql pooled 'SELECT count(recording_url) FROM calls')"
 	run mcs failed
 	same "$output" '0 failed uploads'
-	! grep -E 'prepared statement|pg\.(lost|failed)' "$MCS_VAR"/log/*.log
+	same "$(grep -hE 'prepared statement|pg\.(lost|failed)' "$MCS_VAR"/log/*.log)" ''
 	# Nothing of ours stays with a connection that others get next.
 	same "$(PGDATABASE=pooled "$psql_client" -qAtX -h "$EXTERNAL" -p 6432 -U "$pooled_role" \
 		-c "SHOW enable_seqscan; SELECT count(*) FROM pg_prepared_statements")" $'on\n0'
