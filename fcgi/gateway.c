@@ -76,6 +76,10 @@ bool gateway_is_cgi(void) {
   return FCGX_IsCGI();
 }
 
+bool gateway_is_request(void) {
+  return getenv("REQUEST_METHOD") != NULL;
+}
+
 static void watch(struct gateway *g, int fd, uint32_t events) {
   struct epoll_event event = {.events = events, .data.fd = fd};
   if (fd < 0 || g->epoll < 0 || epoll_ctl(g->epoll, EPOLL_CTL_ADD, fd, &event) != 0)

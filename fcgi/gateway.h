@@ -21,6 +21,9 @@ enum gateway_event {
 /* True if this process was started as plain CGI rather than with a listening socket. */
 bool gateway_is_cgi(void);
 
+/* True if the environment is that of a CGI request: then a client wrote the arguments. */
+bool gateway_is_request(void);
+
 /* From then on SIGTERM, SIGINT and SIGUSR1 stop the process between two requests, never in one. */
 struct gateway *gateway_new(void);
 void gateway_free(struct gateway *g);

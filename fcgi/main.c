@@ -54,6 +54,8 @@ static void serve(struct responder *responder, int stripe, bool cgi) {
 
 int main(int argc, char **argv) {
   struct config config;
+  if (gateway_is_request())
+    argc = 1; /* a query without '=' arrives as arguments (RFC 3875 section 4.4) */
   config_start(&config, "responder",
                "Answers REST requests: FastCGI on the listening socket given as descriptor 0, or\n"
                "plain CGI.",

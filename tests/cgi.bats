@@ -8,12 +8,16 @@ setup() {
 	fresh_key
 }
 
-# Runs the program as a web server would: VAR=value words, the body on standard input. Sets
-# cgi_status, cgi_headers and body.
+# Runs the program as a web server would: VAR=value words, perhaps "--" and arguments, the body on standard
+# input. Sets cgi_status, cgi_headers and body.
 cgi() {
-	local reply=$BATS_TEST_TMPDIR/reply
-	(exec_in_copy GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 "$@" \
-		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-responder") >"$reply" 2>"$BATS_TEST_TMPDIR/err" || {
+	local reply=$BATS_TEST_TMPDIR/reply variables=()
+	while (($#)) && [[ $1 != -- ]]; do
+		variables+=("$1")
+		shift
+	done
+	(exec_in_copy GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 "${variables[@]}" \
+		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-responder" "${@:2}") >"$reply" 2>"$BATS_TEST_TMPDIR/err" || {
 		cat "$BATS_TEST_TMPDIR/err"
 		return 1
 	}
@@ -73,6 +77,14 @@ cgi() {
 		HTTP_AUTHORIZATION="Bearer $KEY" <<<'{"from": "+1", "to": "+2"}'
 	same "$cgi_status" 429
 	same "$(header Retry-After)" 1
+}
+
+@test "a query without '=', which CGI passes as arguments, is ignored" {
+	local argument
+	for argument in --help --version x; do
+		cgi REQUEST_METHOD=GET REQUEST_URI="/health?$argument" QUERY_STRING="$argument" -- "$argument" </dev/null
+		same "$cgi_status" 200
+	done
 }
 
 @test "an unknown route is 404" {
