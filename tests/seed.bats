@@ -60,9 +60,9 @@ setup() {
 	same "$(json .total_calls)" $(($(jq .total_calls <<<"$before") + 1))
 }
 
-@test "test 2 with the id forgotten says what is expected there" {
+@test "test 2 with the id forgotten is GET /calls, and says what is allowed there" {
 	as_printed "$status"
-	match "$body" '^\{"error":"Bad Request","message":"Invalid call id'
+	match "$body" '^\{"error":"Method Not Allowed","message":"Method GET is not allowed here. Allowed: POST, OPTIONS"\}'
 }
 
 @test "test 4: a key that is not valid fails with 401" {
