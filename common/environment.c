@@ -42,7 +42,9 @@ static bool is_private(const struct config *config) {
 
 void environment_forget_libpq(const struct config *config) {
   bool private = is_private(config);
-  for (char **variable = environ; variable && *variable;) {
+  if (!environ)
+    return;
+  for (char **variable = environ; *variable;) {
     if (strncmp(*variable, "PG", 2) != 0 || (!private && is_kept(*variable))) {
       variable++;
       continue;

@@ -54,10 +54,10 @@ test_all() {
 	local bats_files=("$here"/tests/*.bats) sanitized=() unit_tests file
 	mapfile -t unit_tests < <(unit_test_names)
 	# Two of these measure how late others are served, which means nothing under sanitizers, and take a
-	# third of the time; places.bats and harness.bats are about the scripts. MCS_BUILD=asan ./mcs
-	# test FILE runs them all the same.
+	# third of the time; places.bats, environment.bats and harness.bats are about the scripts.
+	# MCS_BUILD=asan ./mcs test FILE runs them all the same.
 	for file in "${bats_files[@]}"; do
-		[[ $file == */@(hostile|restart|places|harness).bats ]] || sanitized+=("$file")
+		[[ $file == */@(hostile|restart|places|environment|harness).bats ]] || sanitized+=("$file")
 	done
 	build_programs release all unit tools
 	build_asan >"$MCS_TEST_DIR/asan-build.out" 2>&1 &

@@ -380,7 +380,7 @@ static void test_list_faults(void) {
     check_fault(cases[i].variable, cases[i].value);
 }
 
-static void test_string_faults(void) {
+static void test_address_faults(void) {
   static const struct {
     const char *variable, *value;
   } cases[] = {
@@ -392,6 +392,29 @@ static void test_string_faults(void) {
       {"BIND", "example.com"},
       {"BIND", "1.2.3"},
       {"BIND", "[127.0.0.1]"},
+      {"WSD_LISTEN", "/a b"},
+      {"WSD_LISTEN", "host"},
+      {"WSD_LISTEN", "host:"},
+      {"WSD_LISTEN", ":4000"},
+      {"WSD_LISTEN", "host:0"},
+      {"WSD_LISTEN", "host:65536"},
+      {"WSD_LISTEN", "::1:4000"},
+      {"WSD_LISTEN", "[::1]"},
+      {"WSD_LISTEN", "[::1]4000"},
+      {"WSD_LISTEN", "[127.0.0.1]:4000"},
+      {"WSD_LISTEN", "[host]:4000"},
+      {"WSD_LISTEN", "[::1:4000"},
+      {"RESPONDER_LISTEN", "::1:4000"},
+      {"REDIS_SENTINELS", "::1:26379"},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+    check_fault(cases[i].variable, cases[i].value);
+}
+
+static void test_string_faults(void) {
+  static const struct {
+    const char *variable, *value;
+  } cases[] = {
       {"POSTGRES_HOST", "a b"},
       {"POSTGRES_DB", ""},
       {"POSTGRES_DB", "a\nb"},
@@ -430,20 +453,6 @@ static void test_string_faults(void) {
       {"BASE_PATH", "/../x"},
       {"BASE_PATH", "/a b"},
       {"BASE_PATH", "/a%20b"},
-      {"WSD_LISTEN", "/a b"},
-      {"WSD_LISTEN", "host"},
-      {"WSD_LISTEN", "host:"},
-      {"WSD_LISTEN", ":4000"},
-      {"WSD_LISTEN", "host:0"},
-      {"WSD_LISTEN", "host:65536"},
-      {"WSD_LISTEN", "::1:4000"},
-      {"WSD_LISTEN", "[::1]"},
-      {"WSD_LISTEN", "[::1]4000"},
-      {"WSD_LISTEN", "[127.0.0.1]:4000"},
-      {"WSD_LISTEN", "[host]:4000"},
-      {"WSD_LISTEN", "[::1:4000"},
-      {"RESPONDER_LISTEN", "::1:4000"},
-      {"REDIS_SENTINELS", "::1:26379"},
       {"MCS_VAR", "a\nb"},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -661,6 +670,7 @@ int main(void) {
   RUN(test_number_faults);
   RUN(test_string_lengths);
   RUN(test_list_faults);
+  RUN(test_address_faults);
   RUN(test_string_faults);
   RUN(test_string_values);
   RUN(test_api_key_lengths);
