@@ -147,7 +147,8 @@ is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 	local servers=$MCS_VAR/run old
 	start_copy hand POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
 	same "$(awk '{ print $1 }' "$MCS_VAR/parts")" worker
-	! (: <"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null
+	run bash -c ': <"/dev/tcp/127.0.0.1/$1"' - "$PORT"
+	((status != 0))
 	run mcs status
 	same "$status" 0
 	match "$output" 'api       elsewhere'

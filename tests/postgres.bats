@@ -196,9 +196,10 @@ need_pgbouncer() { [[ -e $(copies_folder)/pooled.copy ]] || skip 'pgbouncer is n
 @test "with a database that is not UTF8, as one that was migrated before had, /ready is 503 and says so" {
 	local reply=$BATS_TEST_TMPDIR/reply
 	use odd
+	admin_sql '' "CREATE DATABASE once_ascii OWNER mcs TEMPLATE template0 ENCODING 'SQL_ASCII'"
 	"${psql_client%/psql}/pg_dump" -h "$EXTERNAL" -U postgres --no-owner --exclude-table-data=calls mock_communications |
-		"$psql_client" -qAtX -h "$EXTERNAL" -U mcs -d in_sql_ascii >"$BATS_TEST_TMPDIR/restored"
-	(exec_in_copy POSTGRES_DB=in_sql_ascii GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 REQUEST_METHOD=GET \
+		"$psql_client" -qAtX -h "$EXTERNAL" -U mcs -d once_ascii >"$BATS_TEST_TMPDIR/restored"
+	(exec_in_copy POSTGRES_DB=once_ascii GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 REQUEST_METHOD=GET \
 		REQUEST_URI=/ready "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-responder") </dev/null >"$reply"
 	grep -q '^Status: 503' "$reply"
 	match "$(tail -n 1 "$reply")" 'missing: PostgreSQL \(its encoding is not UTF8\)'

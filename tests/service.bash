@@ -23,6 +23,7 @@
 #   is_ready                      whether GET /ready says so
 #   raw REQUEST                   bytes to the web server as they are; prints what comes back
 #   watch ID [WSCAT OPTIONS…]     a WebSocket through the web server
+#   has_ipv6                      whether ::1 is there; need_ipv6 skips a test where it is not
 #   create_large_call              create_call with the largest body there may be
 #   gather_deaf COUNT              that many connections that ask for $call_id again and again and read
 #                                  nothing, in `deaf`; let_deaf_go closes them
@@ -178,6 +179,10 @@ watch() {
 	shift
 	"$WSCAT" --timeout 30 "$@" "ws://127.0.0.1:$PORT/ws?call_id=$id"
 }
+
+has_ipv6() { grep -qs '^0\{31\}1 ' /proc/net/if_inet6; }
+
+need_ipv6() { has_ipv6 || skip 'no IPv6 here'; }
 
 create_large_call() {
 	local frame='{"from":"+1","to":"+2","metadata":{"x":""}}'

@@ -15,10 +15,6 @@ call_through() {
 	same "$(json .websocket_url)" "${scheme/http/ws}://$host:$port/ws?call_id=$call_id"
 }
 
-has_ipv6() { grep -qs '^0\{31\}1 ' /proc/net/if_inet6; }
-
-need_ipv6() { has_ipv6 || skip 'no IPv6 here'; }
-
 # Whether the copy in use can be reached at these addresses and a WebSocket through the first, and at no other
 # of the three.
 reached_at() {
