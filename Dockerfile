@@ -16,13 +16,14 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
 # The folder of the sockets is made here so that the volume mounted there belongs to the user mcs. No
 # access log: what a person follows is the calls.
 RUN useradd --system --user-group --no-create-home --home-dir /nonexistent mcs \
-    && mkdir -p /run/mcs/log && ln -s /dev/null /run/mcs/log/access.log \
+    && mkdir -p /run/mcs/log && ln -s /dev/null /run/mcs/log/access.log && : >/run/mcs/lock \
     && mkdir -m 700 /run/mcs/run && chown mcs:mcs /run/mcs/run
 # As in a clone that was built: `./mcs vars`, which lighttpd.conf includes, finds what it knows.
 WORKDIR /opt/mcs
 COPY --from=build /src/build/release/mcs-* build/release/
 COPY mcs lighttpd.conf ./
 COPY tools tools
+COPY common/config.def common/libpq.def common/
 COPY deploy deploy
 ENV PATH=/opt/mcs/build/release:$PATH MCS_VAR=/run/mcs BIND=0.0.0.0
 USER mcs

@@ -87,6 +87,16 @@ answers() {
 	match "$("$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/mock/ws?call_id=$call_id")" '! close 1000 '
 }
 
+@test "vars has no address to listen on, for a site has its own; vars --listen has it" {
+	run mcs vars PORT=1
+	same "$status" 1
+	run env BIND=:: MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" vars
+	same "$status" 0
+	[[ $output == *'var.mcs_bind = "[::]"'* && $output != *server.set-v6only* ]]
+	run env BIND=:: MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" vars --listen
+	[[ $output == *server.set-v6only* ]]
+}
+
 @test "docs/webservers.md has the tables that ./mcs servers prints" {
 	same "$(sed -n '/<!-- servers -->/,/<!-- \/servers -->/p' "$MCS_ROOT/docs/webservers.md" | sed '1d;$d')" "$(mcs servers)"
 }

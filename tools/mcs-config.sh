@@ -242,7 +242,7 @@ lighttpd_var() {
 # $1: what it listens on; $2: the responder program as bin-path shall have it; $3: deploy/lighttpd/ or
 # its copy; $4: the same for `include`, which takes [ and { for parts of a pattern.
 print_vars() {
-	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files address
+	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files
 	if [[ $wsd_host != /* ]]; then
 		wsd_host=$(reachable "$wsd_host")
 		wsd_port=${wsd_host##*:} wsd_host=${wsd_host%:*} wsd_host=${wsd_host#[} wsd_host=${wsd_host%]}
@@ -265,6 +265,11 @@ print_vars() {
 	lighttpd_var env_file "${MCS_ENV_FILE:-}" text
 	print_cors_vars
 	printf 'include "%s/pool.conf"\n' "$4"
+}
+
+# What a whole configuration needs beside var.mcs_bind. $1: as of print_vars.
+print_listeners() {
+	local address
 	# Takes effect where lighttpd binds its address itself.
 	[[ $1 != '[::]' ]] || echo 'server.set-v6only = "disable"'
 	for address in "${listen_addresses[@]:1}"; do
@@ -292,11 +297,15 @@ print_cors_vars() {
 # lighttpd takes a blank for the end of a program's name, and more for a pattern. A clone whose path is
 # not plain is represented by copies in its var/, which is elsewhere.
 cmd_vars() {
+	[[ $* == @(|--listen) ]] || die 'usage: ./mcs vars [--listen]'
 	local program=$programs/mcs-responder deploy=$here/deploy/lighttpd
 	find_folders
 	settle_var true
 	load_config
-	(umask 077 && mkdir -p "$MCS_VAR/log" "$run_folder" && : >>"$MCS_VAR/lock") || die "cannot create $MCS_VAR"
+	# The lock says to ./mcs run that the folder is an instance's.
+	[[ -d $MCS_VAR/log && -d $run_folder && -e $MCS_VAR/lock ]] ||
+		(umask 077 && mkdir -p "$MCS_VAR" && : >>"$MCS_VAR/lock" && mkdir -p "$MCS_VAR/log" "$run_folder") ||
+		die "cannot create $MCS_VAR"
 	if ! is_plain_path "$here"; then
 		(umask 022 && mkdir -p "$MCS_VAR/bin" "$MCS_VAR/etc") || die "cannot write to $MCS_VAR"
 		prepare_programs
@@ -305,4 +314,5 @@ cmd_vars() {
 	fi
 	is_plain_path "$program" || die "lighttpd cannot start a program whose path is $program (./mcs run can)"
 	print_vars "${listen_addresses[0]}" "$program" "$deploy" "$deploy"
+	(($# == 0)) || print_listeners "${listen_addresses[0]}"
 }

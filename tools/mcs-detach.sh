@@ -10,7 +10,7 @@ detach='' wait_seconds=''
 start_detached() {
 	local child state deadline=$((SECONDS + ${wait_seconds:-60})) log=$MCS_VAR/log/mcs.log logged
 	logged=$(stat -c %s "$log" 2>/dev/null || echo 0)
-	(become_instance setsid "$here/mcs" run "$@") &
+	(close_descriptors && become_instance setsid "$here/mcs" run "$@") &
 	child=$!
 	trap 'kill -s TERM "$child"; exit 130' INT TERM HUP
 	until state=$(state_of_start "$child") && [[ $state == ready || ! $wait_seconds ]]; do
@@ -29,17 +29,29 @@ start_detached() {
 	exit 0
 }
 
+# What the caller has open is not the instance's: a lock, or a pipe that somebody reads to its end.
+close_descriptors() {
+	local fd
+	for fd in /proc/self/fd/*; do
+		fd=${fd##*/}
+		((fd <= 2 || fd == 255)) || eval "exec $fd>&-"
+	done
+}
+
 # Prints how far the start has come; false before the instance has its folder.
 state_of_start() {
 	[[ $(running_pid) == "$1" ]] || return
 	[[ -e $MCS_VAR/ready ]] && echo ready || echo starting
 }
 
-# It has said why: here, or in its log behind what was there before.
+# It has said why: here, or in its log behind what was there before, unless that was cut.
 fail_detached() {
 	wait "$1"
-	local status=$?
-	[[ ! -e $2 ]] || tail -c "+$(($3 + 1))" "$2" >&2
+	local status=$? before=$3
+	if [[ -e $2 ]]; then
+		(($(stat -c %s "$2") >= before)) || before=0
+		tail -c "+$((before + 1))" "$2" >&2
+	fi
 	exit "$((status ? status : 1))"
 }
 

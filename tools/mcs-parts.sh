@@ -235,10 +235,13 @@ prepare_programs() {
 # It listens on the socket that it is given.
 prepare_lighttpd() {
 	local etc=$MCS_VAR/etc
-	copy_lighttpd_folder &&
-		print_vars /dev/stdin ./mcs-responder "$etc/deploy/lighttpd" deploy/lighttpd >"$etc/vars.conf" &&
+	copy_lighttpd_folder && print_own_vars >"$etc/vars.conf" &&
 		sed 's|^include_shell .*|include "vars.conf"|' "$here/lighttpd.conf" >"$etc/lighttpd.conf" ||
 		die "cannot write to $etc"
+}
+
+print_own_vars() {
+	print_vars /dev/stdin ./mcs-responder "$MCS_VAR/etc/deploy/lighttpd" deploy/lighttpd && print_listeners /dev/stdin
 }
 
 copy_lighttpd_folder() {

@@ -137,7 +137,6 @@ api_children() { cat "/proc/${pid[api]}/task/${pid[api]}/children"; }
 # Each generation of the pool has a socket of its own: on the old path lighttpd could take the old
 # pool, while that finishes, for its own, and not start another one.
 write_vars() {
-	print_vars /dev/stdin ./mcs-responder "$MCS_VAR/etc/deploy/lighttpd" deploy/lighttpd |
-		sed "/^var.mcs_responder_socket/s/responder\\.sock/responder.$generation.sock/" \
-			>"$MCS_VAR/etc/vars.conf.new" && mv -f "$MCS_VAR/etc/vars.conf.new" "$MCS_VAR/etc/vars.conf"
+	print_own_vars | sed "/^var.mcs_responder_socket/s/responder\\.sock/responder.$generation.sock/" \
+		>"$MCS_VAR/etc/vars.conf.new" && mv -f "$MCS_VAR/etc/vars.conf.new" "$MCS_VAR/etc/vars.conf"
 }

@@ -80,6 +80,7 @@ take_run_options() {
 			--wait | --wait=*)
 				detach=yes wait_seconds=${argument#--wait} wait_seconds=${wait_seconds#=}
 				[[ ${wait_seconds:=60} =~ ^[0-9]{1,6}$ ]] || die "run: $argument must be a number of seconds"
+				wait_seconds=$((10#$wait_seconds))
 				;;
 			--server=*) MCS_SERVER=${argument#*=} ;;
 			[A-Za-z]*=*) take_setting "$argument" ;;
@@ -472,7 +473,9 @@ finish() {
 		tell_stop "$name"
 		await_stop "$name"
 	done
-	rm -rf "$run_folder"/*.sock* "$run_folder/fcgid" "$MCS_VAR/parts" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted" "$MCS_VAR/ready"
+	# Unless our folder was moved away, and this is another instance's.
+	[[ ! $MCS_VAR/lock -ef /proc/self/fd/$lock_fd ]] ||
+		rm -rf "$run_folder"/*.sock* "$run_folder/fcgid" "$MCS_VAR/parts" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted" "$MCS_VAR/ready"
 	[[ ! $had_parts ]] || say 'stopped'
 }
 
