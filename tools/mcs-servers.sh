@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The web servers that ./mcs run can put in front (--server=NAME): which packages each needs, how its
-# configuration below deploy/ is made this copy's own, how it is started, told to stop, and told to
+# configuration below deploy/ is adapted to an instance, how it is started, told to stop, and told to
 # take a new configuration. lighttpd starts the pool of responders itself; for the others it is a part.
 
 # name: Debian package, folder below deploy/, the file there that is the whole server
@@ -108,8 +108,8 @@ listening() {
 	echo "s,port: 3000\$,port: $PORT$also,"
 }
 
-# Puts this copy's address, sockets, folders and prefix into a configuration: what their comments say
-# that a person would do by hand.
+# Puts the address, sockets, folders and prefix of this instance into a configuration: what its comments
+# tell a person to do by hand.
 own_configuration() {
 	local pool wsd pool_host base=${BASE_PATH:-/} variant=${MCS_SERVER#*-} tcp=''
 	pool=$(reachable "${RESPONDER_LISTEN:-$run_folder/responder.sock}")
@@ -120,7 +120,8 @@ own_configuration() {
 	sed -f <(cat <<-END
 		/# prefix:\$/ {
 			n
-			s,/ws\b,$BASE_PATH/ws,g
+			/\^\/ws/! s,/ws\b,$BASE_PATH/ws,g
+			s,\^/ws\b,^${BASE_PATH//./[.]}/ws,
 			s,\([ "]\)/\([ "]\),\1$base\2,
 			s, /\*, $base*,
 		}
@@ -144,7 +145,8 @@ own_configuration() {
 	)
 }
 
-# Prints what makes the lines about CORS, which are those of CORS_ORIGIN=*, this copy's own.
+# Prints sed's commands that turn the lines about CORS, which are those of CORS_ORIGIN=*, into what
+# CORS_ORIGIN says.
 cors_lines() {
 	[[ $CORS_ORIGIN != '*' ]] || return 0
 	echo '/# cors:$/ { n; d; }'
@@ -152,7 +154,9 @@ cors_lines() {
 	read -ra origins <<<"${CORS_ORIGIN//,/ }"
 	((${#origins[@]})) || return 0
 	case $MCS_SERVER in
-		nginx) printf -v list '|%s' "${origins[@]//./\\\\.}" && list=${list:1} ;;
+		nginx) # a pattern, which is a replacement for sed first
+			list=$(printf '|%s' "${origins[@]}" | sed 's/[].[]/\\\\&/g') && list=${list:1}
+			;;
 		apache*) printf -v list "','%s" "${origins[@]}" && list=${list:3} ;;
 		caddy) printf -v list '", "%s' "${origins[@]}" && list=${list:4} ;;
 		haproxy) list="${origins[*]}" ;;
