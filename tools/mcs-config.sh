@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Building, and the resolved configuration of the copy that a command is about: the variables of
+# Building, and the resolved configuration of the instance that a command is about: the variables of
 # common/config.def, exported, MCS_VAR absolute.
 
 case $mode in
@@ -190,7 +190,7 @@ load_config() {
 		die "MCS_VAR=$MCS_VAR: the configuration of $MCS_SERVER takes letters, digits and ._+@~()- only; choose another folder"
 }
 
-# The configuration of the running copy as it was started; false when none runs.
+# The configuration of the running instance as it was started; false when none runs.
 load_running_config() {
 	find_folders
 	copy_runs && [[ -r $MCS_VAR/config ]] || return
@@ -198,7 +198,7 @@ load_running_config() {
 	programs=$MCS_VAR/bin
 }
 
-# Whether a copy runs in MCS_VAR: it holds the lock as long as it lives.
+# Whether an instance runs in MCS_VAR: it holds the lock as long as it lives.
 copy_runs() {
 	[[ -e $MCS_VAR/lock ]] || return
 	[[ -r $MCS_VAR/lock ]] || die "$MCS_VAR belongs to $(stat -c %U "$MCS_VAR")"
