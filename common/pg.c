@@ -267,8 +267,9 @@ static bool connect_host(struct pg *pg, int64_t deadline_ms) {
     return false;
   }
   for (int i = 0; i < found.count; i++) {
-    int64_t now = clock_monotonic_ms();
-    if (connect_address(pg, host, found.address[i], now + (deadline_ms - now) / (found.count - i)))
+    int64_t left_ms = deadline_ms - clock_monotonic_ms();
+    if (connect_address(pg, host, found.address[i],
+                        clock_monotonic_ms() + resolve_share_ms(left_ms, found.count - i)))
       return true;
     resolve_avoid(host, found.address[i]);
   }
@@ -396,13 +397,12 @@ static enum pg_outcome exec(struct pg *pg, enum frame frame, const char *stateme
   /* Shutdowns and terminations (class 57P), a server that has become read-only and a plan that no
    * longer fits: begin anew next time. An error was reported, so the statement was rolled back.
    * Without a code the connection broke. */
-  if (!pg->sqlstate[0] || strncmp(pg->sqlstate, "57P", 3) == 0 ||
-      strcmp(pg->sqlstate, "25006") == 0 || strcmp(pg->sqlstate, "26000") == 0 ||
-      strcmp(pg->sqlstate, "0A000") == 0)
+  bool lost = !pg->sqlstate[0] || strncmp(pg->sqlstate, "08", 2) == 0; /* a proxy says so, too */
+  if (lost || strncmp(pg->sqlstate, "57P", 3) == 0 || strcmp(pg->sqlstate, "25006") == 0 ||
+      strcmp(pg->sqlstate, "26000") == 0 || strcmp(pg->sqlstate, "0A000") == 0)
     pg_disconnect(pg);
   else
     end_transaction(pg, deadline_ms);
-  bool lost = !pg->sqlstate[0] || strncmp(pg->sqlstate, "08", 2) == 0; /* a proxy says so, too */
   return lost ? PG_UNKNOWN : PG_REFUSED;
 }
 

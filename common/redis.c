@@ -255,6 +255,7 @@ bool redis_connect_for_reading(struct redis *redis) {
       learn_run_id(redis) && load_scripts(redis)) {
     redis->quiet_until_ms = 0;
     redis->refusal = NULL;
+    redis->timed_out = false; /* another address, or the connection before */
     return true;
   }
   disconnect(redis);

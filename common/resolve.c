@@ -169,7 +169,8 @@ static enum resolve_status look(struct name *name, int64_t deadline_ms, struct r
   bool fresh = name->answered_ms && now < name->answered_ms + RESOLVE_FRESH_MS;
   if (!name->asking && !fresh)
     start_asking(name);
-  if (name->asking && !name->error && now < patient_until_ms(name, deadline_ms))
+  bool failed = name->error && now < name->answered_ms + RESOLVE_FAILED_MS;
+  if (name->asking && !failed && now < patient_until_ms(name, deadline_ms))
     return RESOLVE_PENDING;
   if (name->known.count) {
     sort_known(name, resolved);
@@ -228,6 +229,13 @@ enum resolve_status resolve_poll(const char *host, struct resolved *resolved, co
 enum resolve_status resolve_wait(const char *host, int64_t deadline_ms, struct resolved *resolved,
                                  const char **why) {
   return find(host, true, deadline_ms, resolved, why);
+}
+
+int64_t resolve_share_ms(int64_t left_ms, int count) {
+  int64_t share_ms = left_ms / count;
+  if (share_ms < RESOLVE_SHARE_MS)
+    share_ms = RESOLVE_SHARE_MS;
+  return share_ms < left_ms ? share_ms : left_ms;
 }
 
 void resolve_avoid(const char *host, const char *address) {

@@ -19,6 +19,8 @@ enum {
   RESOLVE_FRESH_MS = 500,
   RESOLVE_PATIENCE_MS = 1000,      /* after that a lookup under way counts as failed */
   RESOLVE_STALE_PATIENCE_MS = 250, /* the same where there is an older answer */
+  RESOLVE_FAILED_MS = 5000,        /* so long an error is told before the name is asked for anew */
+  RESOLVE_SHARE_MS = 700,          /* enough for TLS and a password over a slow network */
 };
 
 #define RESOLVE_POLL_S 0.02 /* after which one that may not block asks again */
@@ -44,5 +46,8 @@ must_check enum resolve_status resolve_poll(const char *host, struct resolved *r
  * that it waited in vain, `*why` is set. */
 must_check enum resolve_status resolve_wait(const char *host, int64_t deadline_ms,
                                             struct resolved *resolved, const char **why);
+/* How much of `left_ms` one of the `count` addresses that are left may take: an equal share, but at
+ * least RESOLVE_SHARE_MS, for those behind it come first the next time. */
+int64_t resolve_share_ms(int64_t left_ms, int count);
 /* A connection to that address of the host failed: the others come first from now on. */
 void resolve_avoid(const char *host, const char *address);

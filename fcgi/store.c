@@ -59,7 +59,7 @@ static void add_redis(const struct store *store, struct buf *out) {
 
 static void add_postgres(const struct store *store, struct buf *out) {
   const char *code = pg_sqlstate(store->pg);
-  if (*code)
+  if (*code && !breaker_is_open(store->breaker, BACKEND_POSTGRES))
     add_refusal(out, "PostgreSQL", code, refusal_by_postgres(code));
   else
     buf_str(out, "PostgreSQL");
@@ -128,7 +128,7 @@ void store_tend(struct store *store) {
 
 static enum store_create refused_by_redis(struct store *store) {
   breaker_note_write(store->breaker, BACKEND_REDIS, false);
-  if (redis_refusal(store->redis))
+  if (redis_refusal(store->redis) && !breaker_is_open(store->breaker, BACKEND_REDIS))
     add_redis(store, &store->refusal);
   return STORE_UNAVAILABLE;
 }
@@ -252,13 +252,12 @@ bool store_metrics(struct store *store, struct record_metrics *metrics) {
 
 /* --- readiness -------------------------------------------------------------------------------- */
 
+/* One that only waits for a lock does not hang: whether it does, a ping tells. */
 static bool postgres_takes_writes(struct store *store) {
   if (breaker_takes_writes(store->breaker, BACKEND_POSTGRES))
     return true;
   enum record_insert probed =
       record_probe(store->pg, store->stripe, clock_monotonic_ms() + PROBE_MS);
-  if (probed != RECORD_OUTDATED)
-    blame_postgres(store);
   breaker_note_write(store->breaker, BACKEND_POSTGRES, probed == RECORD_OUTDATED);
   return probed == RECORD_OUTDATED;
 }

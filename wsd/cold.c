@@ -169,7 +169,8 @@ static void connect_address(struct cold *cold, const char *host, int addresses) 
   if (!cold->conn)
     log_oom();
   cold->stage = STAGE_CONNECTING;
-  cold->due_ms = clock_monotonic_ms() + CONNECT_MS / pg_hosts(cold->config) / addresses;
+  cold->due_ms =
+      clock_monotonic_ms() + resolve_share_ms(CONNECT_MS / pg_hosts(cold->config), addresses);
   if (PQstatus(cold->conn) == CONNECTION_BAD) {
     fail_pg(cold, "connect");
     return;

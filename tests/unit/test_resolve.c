@@ -243,6 +243,13 @@ static void test_fork(void) {
   CHECK_FOUND("fork.test", "192.0.2.1");
 }
 
+static void test_shares(void) {
+  CHECK_INT(resolve_share_ms(3000, 2), 1500);
+  CHECK_INT(resolve_share_ms(2000, 8), RESOLVE_SHARE_MS);
+  CHECK_INT(resolve_share_ms(300, 2), 300);
+  CHECK_INT(resolve_share_ms(-5, 2), -5);
+}
+
 int main(void) {
   RUN(test_addresses_need_no_resolver);
   RUN(test_names_that_cannot_be);
@@ -254,5 +261,6 @@ int main(void) {
   RUN(test_a_failure_is_told_at_once);
   RUN(test_more_names_than_places);
   RUN(test_fork);
+  RUN(test_shares);
   return test_done();
 }
