@@ -5,8 +5,9 @@
  *   wsraw send [--bytewise] [--wait S] WHERE   sends standard input, prints what comes back until
  *                                          the end of file (then a line "! eof") or for S seconds
  *   wsraw crowd KIND COUNT SECONDS URL     that many clients of a kind (see `kinds`); prints
- * "ready" when all are there, at the end what became of them wsraw late COUNT SECONDS URL… watches
- * calls; prints how late the first COUNT news were
+ *                                          "ready" when all are there, and what became of them
+ *                                          after that time, or when all are gone
+ *   wsraw late COUNT SECONDS URL...        watches calls; prints how late the first COUNT news were
  *
  * A URL is ws://HOST:PORT/TARGET or unix:SOCKET:/TARGET; WHERE is HOST:PORT or a socket's path.
  * Exits with 0 when all went as it should, 1 otherwise, 64 for wrong usage.
@@ -363,11 +364,18 @@ static void client_flood(struct client *c) {
   }
 }
 
+static bool all_gone(void) {
+  for (size_t i = 0; i < crowd.count; i++)
+    if (crowd.clients[i].fd >= 0)
+      return false;
+  return true;
+}
+
 static void serve_crowd(double until) {
   double drip_s = now_s();
   short events =
       (short)((crowd.kind->reads ? POLLIN : 0) | (crowd.kind->flow == FLOOD ? POLLOUT : 0));
-  while (now_s() < until) {
+  while (now_s() < until && !all_gone()) {
     for (size_t i = 0; i < crowd.count; i++)
       crowd.polls[i] = (struct pollfd){.fd = crowd.clients[i].fd, .events = events};
     poll(crowd.polls, crowd.count, 50);
