@@ -57,6 +57,14 @@ bool id_is_ours(const char *id) {
   return id[14] == '7';
 }
 
+int64_t id_created_ms(const char *id) {
+  uint64_t ms = 0;
+  for (int i = 0; i < 13; i++)
+    if (i != 8) /* a dash */
+      ms = ms << 4 | (uint64_t)nibble(id[i]);
+  return (int64_t)ms;
+}
+
 int id_shard(const char *id) {
   return nibble(id[ID_SIZE - 2]) & (ID_SHARDS - 1);
 }

@@ -21,6 +21,9 @@ bool id_parse(const char *text, char out[ID_SIZE]);
 /* Whether a well-formed id was made by id_new(): the Node.js program's are of version 4, all
  * random. */
 bool id_is_ours(const char *id);
+/* When the id says that it was made, in ms since 1970; no time that means anything unless it is
+ * ours. */
+int64_t id_created_ms(const char *id);
 /* The shard in a well-formed id, and that of an API key: 0 … ID_SHARDS-1. */
 int id_shard(const char *id);
 int id_shard_of_owner(const char *api_key);

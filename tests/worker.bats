@@ -98,11 +98,11 @@ set_wall_clock() {
 		redis.call('SET', KEYS[1], string.format('%.0f %s', wall - ARGV[1] * 1000000, now))" 1 'mcs:{0}:clock' "$1"
 }
 
-# Both of the shard's clocks, in ms; whoever asks them notices what was done to them.
+# ask_clocks [SHARD]: both of the shard's clocks, in ms; whoever asks them notices what was done to them.
 ask_clocks() {
 	live EVAL "$(<"$MCS_ROOT/lua/clock.lua")
 		local now, wall = clock(KEYS[1])
-		return string.format('%.0f %.0f', wall / 1000, now / 1000)" 1 'mcs:{0}:clock'
+		return string.format('%.0f %.0f', wall / 1000, now / 1000)" 1 "mcs:{${1:-0}}:clock"
 }
 
 @test "a wall clock that is set forward and back again and again makes calls at most one step faster" {
@@ -210,8 +210,22 @@ teardown() {
 	spoil "old.from_number = '+66'" 'RAISE EXCEPTION USING MESSAGE = upper(old.from_number)'
 	release_part worker
 	wait_until 60 have_ended
+	# It costs less and less: a job is due again in 2 s, then later; a lease is no longer than 5 s.
+	call_id=$refused
+	wait_until 60 is_put_off_for_long
 	same "$(sql "SELECT seq FROM calls WHERE id = '$refused'")" 1
 	unspoil
+	live ZADD "$(live_due)" XX 0 "$refused advance 1" >/dev/null
 	id_list="'$refused'"
 	wait_until 60 have_ended
+}
+
+live_due() { live_key call "$call_id" | sed 's/call:.*/due/'; }
+
+is_put_off_for_long() {
+	local key due now
+	key=$(live_due)
+	due=$(live ZSCORE "$key" "$call_id advance 1")
+	[[ $key =~ \{(.*)\} ]] && read -r _ now < <(ask_clocks "${BASH_REMATCH[1]}")
+	((due / 1000 - now > 6000))
 }

@@ -19,8 +19,9 @@
 
 enum {
   GIVE_BACK_MS = 300,
-  REFUSED_MS = 2000, /* until the next try of a job that the database refuses by itself */
-  LOCKED_MS = 300,   /* the same of a job whose row is locked */
+  REFUSED_MS = 2000, /* at least, until the next try of a job that the database refuses by itself */
+  REFUSED_MAX_MS = 60000,
+  LOCKED_MS = 300, /* the same of a job whose row is locked */
   CAREFUL_MS =
       2000,       /* so long after a locked row locks are looked for before they are waited for */
   QUICK_MS = 500, /* a statement that is quicker could have been about more rows */
@@ -39,17 +40,29 @@ static int by_id(const void *id, const void *job) {
   return memcmp(id, ((const struct job *)job)->id, ID_SIZE);
 }
 
-/* Hands a row to each job of its call: there may be two, after Redis went back in time. */
+/* The first of the jobs about this call, NULL when there is none. */
+static const struct job *first_job(const struct batch *batch, const char *id) {
+  const struct job *job = bsearch(id, batch->jobs, (size_t)batch->count, sizeof(*job), by_id);
+  while (job && job > batch->jobs && by_id(id, job - 1) == 0)
+    job--;
+  return job;
+}
+
+/* The next one about the same call, NULL after the last: there may be two, after Redis went back in
+ * time. */
+static const struct job *next_job(const struct batch *batch, const struct job *job) {
+  const struct job *next = job + 1;
+  return next < batch->jobs + batch->count && by_id(job->id, next) == 0 ? next : NULL;
+}
+
+/* Hands a row to each job of its call. */
 static void give_row(struct worker *w, const struct batch *batch, batch_row *on_row,
                      const struct call *call, bool moved, bool *seen) {
-  const struct job *end = batch->jobs + batch->count;
-  const struct job *job = bsearch(call->id, batch->jobs, (size_t)batch->count, sizeof(*job), by_id);
-  while (job && job > batch->jobs && by_id(call->id, job - 1) == 0)
-    job--;
-  for (; job && job < end && by_id(call->id, job) == 0; job++, moved = false) {
+  for (const struct job *job = first_job(batch, call->id); job; job = next_job(batch, job)) {
     seen[job - batch->jobs] = true;
     if (on_row)
       on_row(w, batch, job, call, moved);
+    moved = false;
   }
 }
 
@@ -130,11 +143,11 @@ static enum exec exec_once(struct worker *w, const struct batch *batch,
 
 /* Puts off the jobs about this row. */
 static void set_aside(struct worker *w, const struct batch *batch, const char *id, bool *seen) {
-  for (int i = 0; i < batch->count; i++)
-    if (!seen[i] && by_id(id, &batch->jobs[i]) == 0) {
-      batch_put_off(w, batch, &batch->jobs[i], LOCKED_MS);
-      seen[i] = true;
-    }
+  for (const struct job *job = first_job(batch, id); job; job = next_job(batch, job)) {
+    if (!seen[job - batch->jobs])
+      batch_put_off(w, batch, job, LOCKED_MS);
+    seen[job - batch->jobs] = true;
+  }
 }
 
 /* Sets aside the jobs whose rows another session has locked; counts by a stripe that none has.
@@ -195,13 +208,23 @@ void batch_give_back(struct worker *w, const struct batch *batch, const struct j
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
-/* Whether an error can be about single rows, rather than about the database or its connection. */
+/* Whether an error can be about single rows, rather than about the database, its connection or the
+ * statement. */
 static bool is_about_rows(const char *sqlstate) {
-  static const char *const others[] = {"08", "25", "40", "53", "55", "57", "58"};
+  static const char *const others[] = {"08", "25", "40", "42", "53", "55", "57", "58"};
   for (size_t i = 0; i < ARRAY_LEN(others); i++)
     if (strncmp(sqlstate, others[i], 2) == 0)
       return false;
   return *sqlstate;
+}
+
+/* The older the call, the later its refused job comes again: each try takes about as long again.
+ * So rows that stay refused do not use up REFUSALS_MAX in every batch. */
+static int64_t refused_ms(const struct batch *batch, const struct job *job) {
+  int64_t age_ms = batch->wall_ms - id_created_ms(job->id);
+  if (age_ms < REFUSED_MS)
+    return REFUSED_MS;
+  return age_ms < REFUSED_MAX_MS ? age_ms : REFUSED_MAX_MS;
 }
 
 static void run_part(struct worker *w, const struct batch *part, batch_handler *handler,
@@ -212,7 +235,7 @@ static void run_part(struct worker *w, const struct batch *part, batch_handler *
   if (!about_rows || ++*refusals > REFUSALS_MAX) {
     batch_give_back(w, part, part->jobs, part->count);
   } else if (part->count == 1) {
-    batch_put_off(w, part, part->jobs, REFUSED_MS);
+    batch_put_off(w, part, part->jobs, refused_ms(part, part->jobs));
   } else {
     struct batch half = *part;
     half.count = part->count / 2;

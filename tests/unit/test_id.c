@@ -10,13 +10,6 @@
 
 #define GOOD "0199c0de-1234-7abc-8def-0123456789ab"
 
-static int64_t id_time_ms(const char *id) {
-  char digits[13];
-  memcpy(digits, id, 8);
-  memcpy(digits + 8, id + 9, 5);
-  return strtoll(digits, NULL, 16);
-}
-
 /* RFC 9562 section 5.7: 48 bits of time, version 7, variant 10. */
 static void test_new_is_version_7(void) {
   for (int i = 0; i < 16 * ID_SHARDS; i++) {
@@ -27,9 +20,14 @@ static void test_new_is_version_7(void) {
     CHECK_STR(again, id);
     CHECK(id[14] == '7');
     CHECK(strchr("89ab", id[19]));
-    CHECK(id_time_ms(id) >= before && id_time_ms(id) <= clock_wall_ms());
+    CHECK(id_created_ms(id) >= before && id_created_ms(id) <= clock_wall_ms());
     CHECK_INT(id_shard(id), i % ID_SHARDS);
   }
+}
+
+static void test_tells_its_time(void) {
+  CHECK_INT(id_created_ms(GOOD), 0x0199c0de1234);
+  CHECK_INT(id_created_ms("ffffffff-ffff-7abc-8def-0123456789ab"), 0xffffffffffff);
 }
 
 static int compare(const void *a, const void *b) {
@@ -140,6 +138,7 @@ static void test_shard(void) {
 
 int main(void) {
   RUN(test_new_is_version_7);
+  RUN(test_tells_its_time);
   RUN(test_new_is_unique);
   RUN(test_new_is_random);
   RUN(test_parse_good);
