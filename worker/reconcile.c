@@ -104,9 +104,11 @@ long reconcile_page(struct worker *w, const char *overdue_ms, struct reconcile_w
 static long restore_all(struct worker *w) {
   struct reconcile_walk walk = {0};
   long total = 0, restored = 0;
-  for (; !walk.done && !worker_stopping(); total += restored)
+  for (; !walk.done && !worker_stopping(); total += restored) {
     if (!hold_lock(w) || (restored = reconcile_page(w, NULL, &walk)) < 0)
       return -1;
+    worker_sleep(0); /* lets the stop signal in */
+  }
   return total;
 }
 
