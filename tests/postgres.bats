@@ -328,6 +328,13 @@ is_not_ready() { ! is_ready; }
 	same "$(admin_sql "$original_db" 'SELECT sum(uploads_failed) FROM metrics')" 7
 }
 
+@test "retention neither removes what was taken over from the original nor reads it each time" {
+	use original
+	same "$(admin_sql "$original_db" 'SELECT count(*), max(created_at) = (SELECT taken_over_to FROM picture)
+		FROM calls WHERE stage_ms[1] = 0')" '8|t'
+	same "$(odd_sql 'SELECT taken_over_to IS NULL FROM picture')" t
+}
+
 @test "the original's tables become those that a new database has" {
 	local query="SELECT table_name, column_name, data_type, character_maximum_length, datetime_precision, is_nullable
 		FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"
