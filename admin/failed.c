@@ -30,9 +30,9 @@ static void print_row(const struct call *call) {
          call->upload_attempts, iso);
 }
 
-/* Opens the uploads of one page again, and queues their jobs. Those that Redis did not take get
- * their jobs by the worker's audit. */
-static bool retry_page(struct pg *pg, struct redis *redis, const char *ids) {
+/* Opens the uploads of one page again, adds to `*opened` how many, and queues their jobs. Those
+ * that Redis did not take get their jobs by the worker's audit. */
+static bool retry_page(struct pg *pg, struct redis *redis, const char *ids, long *opened) {
   cleanup_pgresult PGresult *r = NULL;
   char stripe[12];
   snprintf(stripe, sizeof(stripe), "%d", record_stripe_of_worker());
@@ -40,6 +40,7 @@ static bool retry_page(struct pg *pg, struct redis *redis, const char *ids) {
   int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
   if (pg_exec(pg, "uploads_retry", 2, values, deadline, &r) != PG_DONE)
     return false;
+  *opened += PQntuples(r);
   int queued = 0;
   struct call call;
   if (!redis_connect(redis))
@@ -50,10 +51,19 @@ static bool retry_page(struct pg *pg, struct redis *redis, const char *ids) {
   return live_drain(redis, queued);
 }
 
+static void print_total(bool retry, long total, long opened) {
+  long count = retry ? opened : total;
+  printf("%ld failed upload%s%s\n", count, count == 1 ? "" : "s",
+         retry && total ? " queued for retry" : "");
+  if (retry && total > opened)
+    printf("%ld left as %s: a number is not of digits, or it was retried meanwhile\n",
+           total - opened, total - opened == 1 ? "it is" : "they are");
+}
+
 static int each_page(struct pg *pg, struct redis *redis, bool retry) {
   char after[ID_SIZE] = "00000000-0000-0000-0000-000000000000", most[12];
   snprintf(most, sizeof(most), "%d", PAGE);
-  for (long total = 0;;) {
+  for (long total = 0, opened = 0;;) {
     cleanup_pgresult PGresult *r = NULL;
     const char *const values[] = {after, most};
     if (pg_exec(pg, "calls_failed", 2, values, clock_monotonic_ms() + DEADLINE_MS, &r) != PG_DONE)
@@ -69,11 +79,10 @@ static int each_page(struct pg *pg, struct redis *redis, bool retry) {
       total++;
     }
     buf_chr(&ids, '}');
-    if (retry && PQntuples(r) && !retry_page(pg, redis, buf_text(&ids)))
+    if (retry && PQntuples(r) && !retry_page(pg, redis, buf_text(&ids), &opened))
       return fault("some uploads could not be queued; the worker queues them within a minute");
     if (PQntuples(r) < PAGE) {
-      printf("%ld failed upload%s%s\n", total, total == 1 ? "" : "s",
-             retry && total ? " queued for retry" : "");
+      print_total(retry, total, opened);
       return 0;
     }
   }

@@ -349,6 +349,7 @@ is_not_ready() { ! is_ready; }
 	call_id=16fd2706-8baf-433b-82eb-8c7fada847da
 	run mcs failed --retry
 	same "$status" 0
+	same "$(tail -n 2 <<<"$output")" $'6 failed uploads queued for retry\n1 left as it is: a number is not of digits, or it was retried meanwhile'
 	wait_until 30 has_recording
 	call_id=7c9e6679-7425-40de-944b-e07fc1f90ae7 # nothing live can hold these numbers
 	run has_recording
