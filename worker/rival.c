@@ -20,10 +20,12 @@ enum {
   SAY_MS = 3000, /* less than what redis_use.sql takes for a worker that was stopped */
   STEP_MS = 2000,
   QUIET_MS = 10000,
+  OWN_MS = 5000,      /* so long it may be a worker of this instance, which is still in a batch */
   ABSENCE_MS = 10000, /* a rival that restarts its database is not gone */
 };
 
-static char said[48]; /* the run id that this worker's session holds a lock for; "" for none */
+static char said[48];   /* the run id that this worker's session holds a lock for; "" for none */
+static int64_t seen_ms; /* when the rival that is there was seen first; 0: there is none */
 
 static bool has_sessions(const struct worker *w) {
   return strcmp(w->config->postgres_pool_mode, "transaction") != 0;
@@ -44,6 +46,7 @@ void rival_warn_off(struct worker *w) {
   static int64_t next_ms;
   cleanup_pgresult PGresult *r = NULL;
   int64_t now_ms = clock_monotonic_ms();
+  seen_ms = 0;
   bool known = session == pg_session(w->pg) && strcmp(said, redis_run_id(w->redis)) == 0;
   if (!has_sessions(w) || (known && now_ms < next_ms))
     return;
@@ -59,11 +62,10 @@ void rival_give_way(struct worker *w) {
   said[0] = '\0';
 }
 
-static void log_rival(const char *who) {
+static void log_rival(const char *who, int64_t now_ms) {
   static int64_t quiet_until_ms;
   char quoted[160];
-  int64_t now_ms = clock_monotonic_ms();
-  if (now_ms < quiet_until_ms)
+  if (now_ms - seen_ms < OWN_MS || now_ms < quiet_until_ms)
     return;
   quiet_until_ms = now_ms + QUIET_MS;
   log_warn("live.rival",
@@ -81,9 +83,12 @@ bool rival_is_there(struct worker *w) {
     return true;
   int64_t now_ms = clock_monotonic_ms();
   if (!PQgetisnull(r, 0, 0)) {
-    log_rival(PQgetvalue(r, 0, 0));
+    if (seen_ms == 0)
+      seen_ms = now_ms;
+    log_rival(PQgetvalue(r, 0, 0), now_ms);
     gone_ms = now_ms + ABSENCE_MS;
     return true;
   }
+  seen_ms = 0;
   return !w->was_ready && now_ms < gone_ms;
 }

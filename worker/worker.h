@@ -62,7 +62,8 @@ struct reconcile_walk {
 void rival_warn_off(struct worker *w);
 /* Takes that back: that Redis does not answer any more. */
 void rival_give_way(struct worker *w);
-/* The same; and true when a worker says so of another Redis (which is logged), or did so shortly
+/* The same; and true when a worker says so of another Redis (which is logged, unless it may still
+ * be a worker of this instance that has not noticed a loss of Redis), or did so shortly
  * before this one has been ready for the first time, or when the database does not answer. */
 must_check bool rival_is_there(struct worker *w);
 
