@@ -28,6 +28,8 @@ struct pg {
   bool timed_out;
   char sqlstate[6];
   int64_t quiet_until_ms; /* for what need not be logged again */
+  char error[160];        /* the beginning of a statement's error that was logged */
+  int64_t error_until_ms; /* so long it is not logged again */
 };
 
 /* Whether a connection is ours for one transaction only: no statement stays prepared, no setting
@@ -323,10 +325,22 @@ static bool succeeded(const PGresult *r) {
   return PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK;
 }
 
+/* Nor is an error that a statement meets again and again. */
+static void log_error_of(struct pg *pg, const char *what, const char *why) {
+  char error[sizeof(pg->error)] = "";
+  int64_t now_ms = clock_monotonic_ms();
+  snprintf(error, sizeof(error), "%s: %s", what, why);
+  if (strcmp(error, pg->error) == 0 && now_ms < pg->error_until_ms)
+    return;
+  memcpy(pg->error, error, sizeof(error));
+  pg->error_until_ms = now_ms + QUIET_MS;
+  log_failure(pg, what, why);
+}
+
 static void note_error(struct pg *pg, const char *what, const PGresult *r) {
   const char *sqlstate = PQresultErrorField(r, PG_DIAG_SQLSTATE);
   snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s", sqlstate ? sqlstate : "");
-  log_failure(pg, what, PQresultErrorMessage(r));
+  log_error_of(pg, what, PQresultErrorMessage(r));
 }
 
 static bool set_up(struct pg *pg, int64_t deadline_ms) {

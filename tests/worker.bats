@@ -200,7 +200,7 @@ teardown() {
 }
 
 @test "a row that the database refuses to change holds up its own call, and no other" {
-	local refused
+	local refused begin logged most
 	use fast
 	hold_part worker
 	fresh_key
@@ -208,13 +208,19 @@ teardown() {
 	refused=$call_id
 	create_calls 12 +1
 	spoil "old.from_number = '+66'" 'RAISE EXCEPTION USING MESSAGE = upper(old.from_number)'
+	begin=$(now_us)
 	release_part worker
 	wait_until 60 have_ended
 	# It costs less and less: a job is due again in 2 s, then later; a lease is no longer than 5 s.
 	call_id=$refused
 	wait_until 60 is_put_off_for_long
 	same "$(sql "SELECT seq FROM calls WHERE id = '$refused'")" 1
+	# The log names the error at first, and then every five seconds at most.
+	logged=$(grep -cF 'pg.failed op=calls_advance msg="ERROR:  +66' "$MCS_VAR/log/worker.log")
+	most=$((1 + ($(now_us) - begin) / 5000000))
 	unspoil
+	echo "logged $logged times of $most"
+	((logged >= 1 && logged <= most))
 	live ZADD "$(live_due)" XX 0 "$refused advance 1" >/dev/null
 	id_list="'$refused'"
 	wait_until 60 have_ended
