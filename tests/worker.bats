@@ -212,8 +212,7 @@ teardown() {
 	release_part worker
 	wait_until 60 have_ended
 	# It costs less and less: a job is due again in 2 s, then later; a lease is no longer than 5 s.
-	call_id=$refused
-	wait_until 60 is_put_off_for_long
+	wait_until 60 is_put_off_for_long "$refused"
 	same "$(sql "SELECT seq FROM calls WHERE id = '$refused'")" 1
 	# The log names the error at first, and then every five seconds at most.
 	logged=$(grep -cF 'pg.failed op=calls_advance msg="ERROR:  +66' "$MCS_VAR/log/worker.log")
@@ -221,17 +220,18 @@ teardown() {
 	unspoil
 	echo "logged $logged times of $most"
 	((logged >= 1 && logged <= most))
-	live ZADD "$(live_due)" XX 0 "$refused advance 1" >/dev/null
+	live ZADD "$(live_due "$refused")" XX 0 "$refused advance 1" >/dev/null
 	id_list="'$refused'"
 	wait_until 60 have_ended
 }
 
-live_due() { live_key call "$call_id" | sed 's/call:.*/due/'; }
+# The jobs of the call's shard.
+live_due() { live_key call "$1" | sed 's/call:.*/due/'; }
 
 is_put_off_for_long() {
 	local key due now
-	key=$(live_due)
-	due=$(live ZSCORE "$key" "$call_id advance 1")
+	key=$(live_due "$1")
+	due=$(live ZSCORE "$key" "$1 advance 1")
 	[[ $key =~ \{(.*)\} ]] && read -r _ now < <(ask_clocks "${BASH_REMATCH[1]}")
 	((due / 1000 - now > 6000))
 }
