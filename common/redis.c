@@ -228,7 +228,7 @@ static bool check_writable(struct redis *redis) {
   redis_queue(redis, SENTINEL_WRITE_WORDS, sentinel_write, NULL);
   cleanup_reply redisReply *reply = redis_next(redis);
   redis->written_ms = now;
-  return redis->context != NULL;
+  return reply && redis->context;
 }
 
 /* An idle connection on which something can be read has been closed by the server. */

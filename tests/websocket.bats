@@ -337,6 +337,7 @@ gets_in() { "$WSCAT" --count 2 "unix:$1:/ws?call_id=$call_id" >/dev/null; }
 wsd_peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(part_pid wsd)/status"; }
 
 @test "watching 240 calls at once whose metadata writes out to 2.8 MB each costs wsd little memory" {
+	[[ ! ${MCS_TEST_DOCKER:-} ]] || skip "looks into wsd's process"
 	local before grown ids=019a0000-0000-7000-8000-00000f00 told
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
 			entered_at, outcome, stage_ms, upload_status, recording_url, metadata)

@@ -35,12 +35,13 @@ static void check_escaped(const char *path, const char *base) {
   buf_str(&escaped, base);
   for (const char *p = path; *p; p++)
     buf_printf(&escaped, *p == '/' ? "/" : "%%%02x", (unsigned char)*p);
+  size_t path_len = escaped.len;
   buf_str(&escaped, "?a=%zz&b=\x01");
   enum request_path state = request_parse_target(buf_text(&escaped), base, again);
   HOLDS(state == PATH_GOOD || strlen(base) + strlen(path) + 1 >= REQUEST_PATH_SIZE);
   HOLDS(state != PATH_GOOD || strcmp(path, again) == 0);
-  buf_clear(&escaped);
-  buf_printf(&escaped, "%s%s%%2f", base, path);
+  escaped.len = path_len;
+  buf_str(&escaped, "%2f");
   HOLDS(request_parse_target(buf_text(&escaped), base, again) != PATH_GOOD);
 }
 
