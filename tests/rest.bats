@@ -208,8 +208,8 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	live CONFIG RESETSTAT
 	api GET /metrics
 	expect 200
-	count=$(live INFO commandstats | grep -c '^cmdstat_zcount' || :)
-	same "$count" 0 # there are 502 keys; what workers ask meanwhile is something else
+	count=$(live INFO commandstats | sed -n 's/^cmdstat_zcount:calls=\([0-9]*\).*/\1/p')
+	((${count:-0} <= 2)) # there are 502 keys; a /ready meanwhile asks once
 }
 
 @test "GET /metrics has exactly the document's fields, all whole numbers" {
