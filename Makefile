@@ -29,12 +29,15 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-COMMON := buf call clock config environment fault id job json keyring keys lifecycle listen live log nearest pg privileges record redis refusal resolve sentinel
-common_SRC := $(COMMON:%=common/%.c)
-common_OBJ := $(common_SRC:%.c=$(B)/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
+CALLS  := call id job keyring keys lifecycle live record
+calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
+COMMON := buf clock config environment fault json listen log nearest pg privileges redis refusal resolve sentinel
+common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
+LIBS := $(B)/libcalls.a $(B)/libcommon.a
 
-responder_SRC := $(addprefix fcgi/,main.c pool.c gateway.c request.c reply.c routes.c auth.c cors.c \
-                   breaker.c store.c calls.c metrics.c service.c url.c refusals.c)
+responder_SRC := $(addprefix fcgi/,main.c breaker.c store.c) \
+                 $(addprefix fcgi/http/,pool.c gateway.c request.c reply.c router.c auth.c cors.c url.c refusals.c) \
+                 $(addprefix fcgi/api/,calls.c metrics.c service.c)
 wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
                    hub.c feed.c lookup.c cold.c link.c)
 worker_SRC    := $(addprefix worker/,main.c worker.c poll.c batch.c advance.c upload.c reconcile.c rival.c audit.c retention.c)
@@ -49,14 +52,16 @@ BINS := $(PROGRAMS:%=$(B)/mcs-%)
 all: $(BINS) ## Build the programs (default)
 
 define program
-$(B)/mcs-$(1): $$($(1)_SRC:%.c=$(B)/%.o) $$($(1)_GEN) $(B)/libcommon.a
+$(B)/mcs-$(1): $$($(1)_SRC:%.c=$(B)/%.o) $$($(1)_GEN) $(LIBS)
 	@echo "  LD    $$@"
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(LDLIBS)
 endef
 admin_GEN := $(B)/gen/migrations.o
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
+$(B)/libcalls.a: $(calls_OBJ)
 $(B)/libcommon.a: $(common_OBJ)
+$(LIBS):
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(B)/%.o: %.c Makefile
@@ -81,18 +86,18 @@ $(B)/gen/lua.c: tools/embed $(wildcard lua/*.lua)
 # --- unit tests: a program a module, no test framework beyond tests/unit/test.h -------------------
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ := request target json call handshake inlet config
-$(B)/tests/%: tests/unit/%.c tests/unit/test.h $(B)/libcommon.a Makefile
+$(B)/tests/%: tests/unit/%.c tests/unit/test.h $(LIBS) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(B)/libcommon.a $(UNIT_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(LIBS) $(UNIT_LIBS) $(LDLIBS)
 $(B)/tests/test_frame: $(B)/wsd/frame.o
 $(B)/tests/test_handshake: $(B)/wsd/handshake.o
 $(B)/tests/test_hub: $(B)/wsd/hub.o $(B)/wsd/frame.o
 $(B)/tests/test_hub: UNIT_LIBS := -lev
 $(B)/tests/test_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
 $(B)/tests/test_inlet: UNIT_LIBS := -lwslay
-$(B)/tests/test_request: $(B)/fcgi/request.o
-$(B)/tests/test_reply: $(B)/fcgi/reply.o
+$(B)/tests/test_request: $(B)/fcgi/http/request.o
+$(B)/tests/test_reply: $(B)/fcgi/http/reply.o
 unit: $(UNIT:%=$(B)/tests/%) $(FUZZ:%=$(B)/tests/test_corpus_%) ## Build the unit tests
 
 # --- fuzz targets: linked with libFuzzer by MODE=fuzz, else with a replay of their corpus ----------
@@ -100,15 +105,15 @@ $(B)/fuzz/%: LDFLAGS += -fsanitize=fuzzer
 $(FUZZ:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o
 $(FUZZ:%=$(B)/tests/test_corpus_%): $(B)/tests/test_corpus_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o
 $(B)/fuzz/request $(B)/tests/test_corpus_request: $(filter-out %/main.o %/pool.o %/gateway.o %/store.o,$(responder_SRC:%.c=$(B)/%.o))
-$(B)/fuzz/target $(B)/tests/test_corpus_target: $(B)/fcgi/request.o $(B)/fcgi/gateway.o
+$(B)/fuzz/target $(B)/tests/test_corpus_target: $(B)/fcgi/http/request.o $(B)/fcgi/http/gateway.o
 $(B)/fuzz/target $(B)/tests/test_corpus_target: UNIT_LIBS := -lfcgi
 $(B)/fuzz/handshake $(B)/tests/test_corpus_handshake: $(B)/wsd/handshake.o
 $(B)/fuzz/inlet $(B)/tests/test_corpus_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
 $(B)/fuzz/inlet $(B)/tests/test_corpus_inlet: UNIT_LIBS := -lwslay
-$(FUZZ:%=$(B)/fuzz/%) $(FUZZ:%=$(B)/tests/test_corpus_%): $(B)/libcommon.a
+$(FUZZ:%=$(B)/fuzz/%) $(FUZZ:%=$(B)/tests/test_corpus_%): $(LIBS)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libcommon.a $(UNIT_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(UNIT_LIBS) $(LDLIBS)
 fuzz: $(FUZZ:%=$(B)/fuzz/%)
 
 tools: $(addprefix $(B)/tests/,wscat load wsraw relay clock.so names.so)
@@ -124,14 +129,14 @@ $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/relay: $(B)/tests/%
 # --- what ./mcs bench measures with ----------------------------------------------------------------
 BENCH := floor late push
 fan_SRC := $(addprefix bench/fan/,main.c watcher.c publisher.c processes.c)
-$(B)/bench/floor: $(B)/fcgi/pool.o
+$(B)/bench/floor: $(B)/fcgi/http/pool.o
 $(B)/bench/floor: BENCH_LIBS := -lfcgi
 $(B)/bench/push: BENCH_LIBS := -lev
-$(BENCH:%=$(B)/bench/%): $(B)/bench/%: bench/%.c $(B)/libcommon.a Makefile
+$(BENCH:%=$(B)/bench/%): $(B)/bench/%: bench/%.c $(LIBS) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(B)/libcommon.a $(BENCH_LIBS) $(LDLIBS)
-$(B)/bench/fan/fan: $(fan_SRC:%.c=$(B)/%.o) $(B)/wsd/frame.o $(B)/libcommon.a
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(LIBS) $(BENCH_LIBS) $(LDLIBS)
+$(B)/bench/fan/fan: $(fan_SRC:%.c=$(B)/%.o) $(B)/wsd/frame.o $(LIBS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 bench: $(BENCH:%=$(B)/bench/%) $(B)/bench/fan/fan ## Build the programs of ./mcs bench
@@ -199,7 +204,7 @@ clean: ## Remove everything that was built
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 
--include $(wildcard $(B)/*/*.d $(B)/bench/fan/*.d $(B)/tests/fuzz/*.d)
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
 
 .PHONY: all unit fuzz tools bench man install uninstall deb lint run test clean help
 .DELETE_ON_ERROR:

@@ -6,10 +6,10 @@
 #include "admin/commands.h"
 
 #include "common/clock.h"
-#include "common/live.h"
+#include "calls/live.h"
 #include "common/log.h"
 #include "common/privileges.h"
-#include "common/record.h"
+#include "calls/record.h"
 
 #include <stdio.h>
 #include <string.h>

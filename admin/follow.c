@@ -12,8 +12,8 @@
 
 #include "admin/commands.h"
 
-#include "common/call.h"
-#include "common/keys.h"
+#include "calls/call.h"
+#include "calls/keys.h"
 #include "common/privileges.h"
 #include "common/redis.h"
 

@@ -7,7 +7,7 @@
 #include "admin/commands.h"
 
 #include "common/clock.h"
-#include "common/live.h"
+#include "calls/live.h"
 #include "common/privileges.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "admin/ws.h"
 
 #include "common/clock.h"
-#include "common/id.h"
+#include "calls/id.h"
 #include "common/log.h"
 #include "common/privileges.h"
 

@@ -11,13 +11,13 @@
  * Started as mcs-responder is: descriptor 0 is the listening socket, settings from the environment.
  */
 
-#include "common/call.h"
+#include "calls/call.h"
 #include "common/config.h"
 #include "common/embedded.h"
-#include "common/keys.h"
+#include "calls/keys.h"
 #include "common/pg.h"
-#include "common/record.h"
-#include "fcgi/pool.h"
+#include "calls/record.h"
+#include "fcgi/http/pool.h"
 
 #include <fcgiapp.h>
 #include <hiredis/hiredis.h>

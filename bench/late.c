@@ -11,10 +11,10 @@
  * 1970), rate a second of both since the first of all, lateness of moves in ms.
  */
 
-#include "common/call.h"
+#include "calls/call.h"
 #include "common/clock.h"
 #include "common/config.h"
-#include "common/keys.h"
+#include "calls/keys.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>

@@ -3,10 +3,10 @@
  * is descriptor 0, or as a plain CGI program that answers one request.
  */
 
-#include "fcgi/gateway.h"
-#include "fcgi/pool.h"
-#include "fcgi/refusals.h"
-#include "fcgi/routes.h"
+#include "fcgi/http/gateway.h"
+#include "fcgi/http/pool.h"
+#include "fcgi/http/refusals.h"
+#include "fcgi/http/router.h"
 
 #include "common/log.h"
 #include "common/privileges.h"

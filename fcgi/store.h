@@ -1,8 +1,8 @@
 #pragma once
 
-#include "common/call.h"
-#include "common/live.h"
-#include "common/record.h"
+#include "calls/call.h"
+#include "calls/live.h"
+#include "calls/record.h"
 #include "fcgi/breaker.h"
 
 /*

@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
-#include "common/record.h"
+#include "calls/record.h"
 
 #include <assert.h>
 #include <inttypes.h>

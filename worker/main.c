@@ -9,7 +9,7 @@
 
 #include "common/log.h"
 #include "common/privileges.h"
-#include "common/record.h"
+#include "calls/record.h"
 
 static const char *const statements[] = {
     "calls_advance", "uploads_finish", "call_insert", "calls_find",   "calls_open",

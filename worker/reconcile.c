@@ -20,7 +20,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
-#include "common/record.h"
+#include "calls/record.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "worker/batch.h"
 
 #include "common/log.h"
-#include "common/record.h"
+#include "calls/record.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "common/config.h"
-#include "common/keyring.h"
-#include "common/live.h"
+#include "calls/keyring.h"
+#include "calls/live.h"
 #include "common/pg.h"
 #include "common/redis.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "common/call.h"
+#include "calls/call.h"
 
 #include <stdint.h>
 

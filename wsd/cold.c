@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pg.h"
-#include "common/record.h"
+#include "calls/record.h"
 #include "common/resolve.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "wsd/conn.h"
 
-#include "common/id.h"
+#include "calls/id.h"
 #include "common/log.h"
 #include "wsd/frame.h"
 #include "wsd/handshake.h"

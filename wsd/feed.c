@@ -3,7 +3,7 @@
 #include "wsd/feed.h"
 
 #include "common/clock.h"
-#include "common/keys.h"
+#include "calls/keys.h"
 #include "common/log.h"
 #include "common/refusal.h"
 #include "common/sentinel.h"

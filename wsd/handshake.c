@@ -2,7 +2,7 @@
 
 #include "wsd/handshake.h"
 
-#include "common/call.h"
+#include "calls/call.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -3,7 +3,7 @@
 #include "wsd/lookup.h"
 
 #include "common/clock.h"
-#include "common/keys.h"
+#include "calls/keys.h"
 #include "common/log.h"
 #include "wsd/cold.h"
 #include "wsd/link.h"

@@ -3,7 +3,7 @@
 #include "bench/fan/base.h"
 #include "common/buf.h"
 #include "common/clock.h"
-#include "common/keys.h"
+#include "calls/keys.h"
 #include "common/redis.h"
 #include "wsd/frame.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "common/buf.h"
-#include "common/call.h"
+#include "calls/call.h"
 
 #include <stdbool.h>
 #include <stdint.h>

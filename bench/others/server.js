@@ -22,7 +22,7 @@ if (cluster.isPrimary) {
   redis.defineCommand('admit', { numberOfKeys: 6, lua: process.env.ADMIT });
   const runId = redis.info('server').then((text) => /run_id:(\w+)/.exec(text)[1]);
 
-  // As common/id.c: UUIDv7 whose last byte is the hash of the API key.
+  // As calls/id.c: UUIDv7 whose last byte is the hash of the API key.
   const hash = (key) => {
     let h = 2166136261;
     for (const c of Buffer.from(key)) h = Math.imul(h ^ c, 16777619) >>> 0;

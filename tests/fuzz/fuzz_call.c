@@ -1,9 +1,9 @@
-/* What comes back from Redis: packed lines (common/call.c) and jobs (common/job.c). */
+/* What comes back from Redis: packed lines (calls/call.c) and jobs (calls/job.c). */
 
 #include "tests/fuzz/fuzz.h"
 
-#include "common/call.h"
-#include "common/job.h"
+#include "calls/call.h"
+#include "calls/job.h"
 
 #include <json-c/json.h>
 #include <string.h>

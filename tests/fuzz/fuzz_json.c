@@ -2,7 +2,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#include "common/call.h"
+#include "calls/call.h"
 #include "common/json.h"
 
 #include <json-c/json.h>

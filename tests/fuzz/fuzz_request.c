@@ -12,7 +12,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "common/json.h"
-#include "fcgi/routes.h"
+#include "fcgi/http/router.h"
 
 #include <json-c/json.h>
 #include <string.h>

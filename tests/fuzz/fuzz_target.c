@@ -1,9 +1,9 @@
-/* Request targets and Host headers (fcgi/request.c). The first line is BASE_PATH. */
+/* Request targets and Host headers (fcgi/http/request.c). The first line is BASE_PATH. */
 
 #include "tests/fuzz/fuzz.h"
 
 #include "common/buf.h"
-#include "fcgi/request.h"
+#include "fcgi/http/request.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* A call and its three texts (common/call.c): packed line, document, messages. */
+/* A call and its three texts (calls/call.c): packed line, document, messages. */
 
-#include "common/call.h"
+#include "calls/call.h"
 
 #include "tests/unit/test.h"
 

@@ -1,6 +1,6 @@
-/* Call ids (common/id.c): UUIDs of version 7 that name their shard. */
+/* Call ids (calls/id.c): UUIDs of version 7 that name their shard. */
 
-#include "common/id.h"
+#include "calls/id.h"
 
 #include "common/cleanup.h"
 #include "common/clock.h"

@@ -1,6 +1,6 @@
-/* Jobs (common/job.c): their text, and which one a call waits for. */
+/* Jobs (calls/job.c): their text, and which one a call waits for. */
 
-#include "common/job.h"
+#include "calls/job.h"
 
 #include "tests/unit/test.h"
 

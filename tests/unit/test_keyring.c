@@ -1,6 +1,6 @@
-/* The API keys (common/keyring.c): which list makes which keys, and what finds them. */
+/* The API keys (calls/keyring.c): which list makes which keys, and what finds them. */
 
-#include "common/keyring.h"
+#include "calls/keyring.h"
 
 #include "common/buf.h"
 #include "tests/unit/test.h"

@@ -1,6 +1,6 @@
-/* The names of everything in Redis (common/keys.c): they are a contract with data that is there. */
+/* The names of everything in Redis (calls/keys.c): they are a contract with data that is there. */
 
-#include "common/keys.h"
+#include "calls/keys.h"
 
 #include "common/cleanup.h"
 #include "tests/unit/test.h"

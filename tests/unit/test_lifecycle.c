@@ -1,10 +1,10 @@
 /*
- * The life of a call (common/lifecycle.c): its states, and the script that is drawn. Shares are
+ * The life of a call (calls/lifecycle.c): its states, and the script that is drawn. Shares are
  * checked within 6.5 standard deviations, and 5 more for what is so rare that it has no bell curve:
  * a right program fails by chance less than once in 1e9.
  */
 
-#include "common/lifecycle.h"
+#include "calls/lifecycle.h"
 
 #include "tests/unit/test.h"
 

@@ -1,8 +1,8 @@
-/* common/live.c, before a Redis that says what time it is: when the next job of a call is due. */
+/* calls/live.c, before a Redis that says what time it is: when the next job of a call is due. */
 
 #include "tests/unit/test.h"
 
-#include "common/live.h"
+#include "calls/live.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

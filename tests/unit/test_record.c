@@ -1,6 +1,6 @@
-/* Who writes into which stripe of the metrics (common/record.c). */
+/* Who writes into which stripe of the metrics (calls/record.c). */
 
-#include "common/record.h"
+#include "calls/record.h"
 
 #include "tests/unit/test.h"
 

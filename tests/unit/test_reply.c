@@ -1,6 +1,6 @@
-/* Replies (fcgi/reply.c): their form as CGI wants it, and the shape of errors. */
+/* Replies (fcgi/http/reply.c): their form as CGI wants it, and the shape of errors. */
 
-#include "fcgi/reply.h"
+#include "fcgi/http/reply.h"
 
 #include "common/cleanup.h"
 #include "tests/unit/test.h"

@@ -1,6 +1,7 @@
-/* Requests (fcgi/request.c): targets and hosts as tables; the gateway is played by this test. */
+/* Requests (fcgi/http/request.c): targets and hosts as tables; the gateway is played by this test.
+ */
 
-#include "fcgi/request.h"
+#include "fcgi/http/request.h"
 
 #include "common/cleanup.h"
 #include "tests/unit/test.h"

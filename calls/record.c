@@ -1,0 +1,172 @@
+/* The record: calls and counters in PostgreSQL. */
+
+#include "calls/record.h"
+
+#include "common/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the metrics table: rows 1 to 48 for responders, 49 to 64 for workers and whoever else. */
+enum { CHILD_STRIPES = RECORD_WORKER_STRIPE - 1 };
+
+/* The columns of calls_find.sql and of every statement that returns calls. */
+enum column {
+  COL_ID,
+  COL_SEQ,
+  COL_OUTCOME,
+  COL_STAGE_MS,
+  COL_UPLOAD_FAILURES,
+  COL_ENTERED_AT,
+  COL_UPDATED_AT,
+  COL_UPLOAD_STATUS,
+  COL_UPLOAD_ATTEMPTS,
+  COL_UPLOAD_JOB,
+  COL_UPLOAD_RETRY_AT,
+  COL_FROM,
+  COL_TO,
+  COL_API_KEY,
+  COL_RECORDING_URL,
+  COL_METADATA,
+  COL__MAX,
+};
+
+int record_stripe_of_child(unsigned first, int child) {
+  return 1 + (int)((first % CHILD_STRIPES + (unsigned)child) % CHILD_STRIPES);
+}
+
+int record_stripe_of_worker(void) {
+  return RECORD_WORKER_STRIPE + (int)arc4random_uniform(RECORD_WORKER_STRIPES);
+}
+
+static enum record_insert insert_once(struct pg *pg, const char *const values[11],
+                                      int64_t deadline_ms) {
+  cleanup_pgresult PGresult *r = NULL;
+  switch (pg_exec(pg, "call_insert", 11, values, deadline_ms, &r)) {
+  case PG_DONE:
+    return pg_bool(r, 0, 0) ? RECORD_STORED : RECORD_OUTDATED;
+  case PG_REFUSED:
+    return strncmp(pg_sqlstate(pg), "22", 2) == 0 ? RECORD_INVALID : RECORD_REFUSED;
+  case PG_UNKNOWN:
+    break;
+  }
+  return RECORD_UNKNOWN;
+}
+
+enum record_insert record_insert(struct pg *pg, const struct call *call, int64_t epoch, int stripe,
+                                 int64_t deadline_ms) {
+  char created[24], failures[12], epoch_text[24], stripe_text[12], stages[80];
+  snprintf(created, sizeof(created), "%lld", (long long)call->entered_ms[0]);
+  snprintf(failures, sizeof(failures), "%d", call->script.upload_failures);
+  snprintf(epoch_text, sizeof(epoch_text), "%lld", (long long)epoch);
+  snprintf(stripe_text, sizeof(stripe_text), "%d", stripe);
+  const int32_t *ms = call->script.stage_ms;
+  snprintf(stages, sizeof(stages), "{%d,%d,%d,%d}", ms[0], ms[1], ms[2], ms[3]);
+  static_assert(LIFECYCLE_STAGES == 4, "the list above");
+  cleanup_free char *metadata = strndup(call->metadata, call->metadata_len);
+  if (!metadata)
+    log_oom();
+  const char *const values[11] = {call->id,
+                                  call->from,
+                                  call->to,
+                                  metadata,
+                                  call->api_key,
+                                  created,
+                                  lifecycle_outcome_name(call->script.outcome),
+                                  stages,
+                                  failures,
+                                  epoch_text,
+                                  stripe_text};
+  enum record_insert result = insert_once(pg, values, deadline_ms);
+  /* A connection that broke says nothing about the row; asking again does, for the id decides.
+   * A refusal of the second try does not tell whether the first one is still on its way. */
+  if (result == RECORD_UNKNOWN && insert_once(pg, values, deadline_ms) == RECORD_STORED)
+    result = RECORD_STORED;
+  return result;
+}
+
+/* The epoch is one that never is, so that nothing is stored; rights, locks and whether the server
+ * can be written to are checked nevertheless. */
+enum record_insert record_probe(struct pg *pg, int stripe, int64_t deadline_ms) {
+  const struct call call = {.id = "00000000-0000-0000-0000-000000000000",
+                            .from = "1",
+                            .to = "1",
+                            .metadata = "{}",
+                            .metadata_len = 2};
+  return record_insert(pg, &call, -1, stripe, deadline_ms);
+}
+
+static void copy_text(char *out, size_t size, const PGresult *r, int row, int column) {
+  snprintf(out, size, "%s", PQgetvalue(r, row, column));
+}
+
+bool record_read(const PGresult *r, int row, struct call *call) {
+  *call = (struct call){0};
+  if (PQnfields(r) < COL__MAX || PQgetlength(r, row, COL_ID) != 16)
+    return false;
+  id_format((const uint8_t *)PQgetvalue(r, row, COL_ID), call->id);
+  call->seq = pg_i32(r, row, COL_SEQ);
+  int states = call->seq < LIFECYCLE_STATES ? call->seq : LIFECYCLE_STATES;
+  if (call->seq < 1 || call->seq > CALL_SEQ_MAX ||
+      !lifecycle_outcome_parse(PQgetvalue(r, row, COL_OUTCOME), &call->script.outcome) ||
+      !call_upload_parse(PQgetvalue(r, row, COL_UPLOAD_STATUS), &call->upload) ||
+      pg_i32_array(r, row, COL_STAGE_MS, call->script.stage_ms, LIFECYCLE_STAGES) !=
+          LIFECYCLE_STAGES ||
+      pg_ms_array(r, row, COL_ENTERED_AT, call->entered_ms,
+                  call->seq < CALL_TIMES ? call->seq : CALL_TIMES) < states)
+    return false;
+  call->script.upload_failures = pg_i32(r, row, COL_UPLOAD_FAILURES);
+  call->updated_ms = pg_ms(r, row, COL_UPDATED_AT);
+  call->upload_attempts = pg_i32(r, row, COL_UPLOAD_ATTEMPTS);
+  call->upload_job = pg_i64(r, row, COL_UPLOAD_JOB);
+  call->retry_ms = pg_ms(r, row, COL_UPLOAD_RETRY_AT);
+  copy_text(call->from, sizeof(call->from), r, row, COL_FROM);
+  copy_text(call->to, sizeof(call->to), r, row, COL_TO);
+  copy_text(call->api_key, sizeof(call->api_key), r, row, COL_API_KEY);
+  copy_text(call->recording_url, sizeof(call->recording_url), r, row, COL_RECORDING_URL);
+  if (!PQgetisnull(r, row, COL_METADATA)) {
+    call->metadata = PQgetvalue(r, row, COL_METADATA);
+    call->metadata_len = (size_t)PQgetlength(r, row, COL_METADATA);
+  }
+  return true;
+}
+
+enum pg_outcome record_find(struct pg *pg, const char *id, int64_t deadline_ms, struct call *call,
+                            PGresult **result) {
+  char list[ID_SIZE + 2];
+  snprintf(list, sizeof(list), "{%s}", id);
+  const char *const values[] = {list};
+  enum pg_outcome outcome = pg_exec(pg, "calls_find", 1, values, deadline_ms, result);
+  if (outcome == PG_UNKNOWN) /* reading twice harms nobody: try a fresh connection */
+    outcome = pg_exec(pg, "calls_find", 1, values, deadline_ms, result);
+  if (outcome == PG_DONE && (PQntuples(*result) == 0 || !record_read(*result, 0, call))) {
+    PQclear(*result);
+    *result = NULL;
+  }
+  return outcome;
+}
+
+enum pg_outcome record_metrics(struct pg *pg, int64_t wall_ms, int64_t deadline_ms,
+                               struct record_metrics *metrics) {
+  cleanup_pgresult PGresult *r = NULL;
+  char now[24];
+  snprintf(now, sizeof(now), "%" PRId64, wall_ms);
+  const char *const values[] = {now};
+  enum pg_outcome outcome = pg_exec(pg, "metrics_sum", 1, values, deadline_ms, &r);
+  if (outcome == PG_UNKNOWN)
+    outcome = pg_exec(pg, "metrics_sum", 1, values, deadline_ms, &r);
+  if (outcome == PG_DONE)
+    *metrics = (struct record_metrics){
+        .total_calls = pg_i64(r, 0, 0),
+        .active_calls = pg_i64(r, 0, 1),
+        .completed_calls = pg_i64(r, 0, 2),
+        .uploads_in_progress = pg_i64(r, 0, 3),
+        .uploads_completed = pg_i64(r, 0, 4),
+        .uploads_failed = pg_i64(r, 0, 5),
+        .current_cps = pg_i64(r, 0, 6),
+    };
+  return outcome;
+}

@@ -1,0 +1,217 @@
+/* POST /calls and GET /calls/{id}. */
+
+#include "fcgi/http/router.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "fcgi/http/url.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- POST: what the client sent --------------------------------------------------------------- */
+
+static bool is_json(const char *content_type) {
+  static const char json[] = "application/json";
+  size_t len = sizeof(json) - 1;
+  if (strncasecmp(content_type, json, len) != 0)
+    return false;
+  const char *rest = content_type + len + strspn(content_type + len, " \t");
+  return !*rest || *rest == ';';
+}
+
+/* Content-Encoding is a list (RFC 9110 section 8.4); we decode none. */
+static bool is_identity(const char *codings) {
+  static const char identity[] = "identity";
+  for (const char *at = codings; *(at += strspn(at, ", \t"));) {
+    size_t len = strcspn(at, ", \t");
+    if (len != sizeof(identity) - 1 || strncasecmp(at, identity, len) != 0)
+      return false;
+    at += len;
+  }
+  return true;
+}
+
+static bool refuse(struct reply *reply, int status, const char *message) {
+  reply_error(reply, status, message);
+  return false;
+}
+
+/* Checks what comes before the body's meaning: its type, its size, that it is all there. */
+static bool check_envelope(const struct exchange *x) {
+  const struct request *request = x->request;
+  char message[80];
+  if (!is_json(request->content_type))
+    return refuse(x->reply, 415, "Content-Type must be application/json");
+  if (!is_identity(request->content_encoding)) {
+    reply_header(x->reply, "Accept-Encoding", "identity");
+    return refuse(x->reply, 415, "Content-Encoding is not supported: send the JSON as it is");
+  }
+  snprintf(message, sizeof(message), "Request body is larger than %ld bytes",
+           x->responder->config->max_body);
+  switch (request->body_state) {
+  case BODY_WHOLE:
+    return true;
+  case BODY_TOO_LARGE:
+    return refuse(x->reply, 413, message);
+  case BODY_CUT_SHORT:
+    break;
+  }
+  return refuse(x->reply, 400, "Request body was cut short");
+}
+
+static bool is_missing(const struct json_member *m) {
+  return m->type == JSON_ABSENT || m->type == JSON_NULL ||
+         (m->type == JSON_STRING && m->len == strlen("\"\""));
+}
+
+static bool take_number(const struct exchange *x, const struct json_member *m,
+                        char out[CALL_NUMBER_SIZE]) {
+  char message[120];
+  if (m->type != JSON_STRING) {
+    snprintf(message, sizeof(message), "%s must be a string", m->name);
+    return refuse(x->reply, 400, message);
+  }
+  cleanup_buf struct buf text = {0};
+  json_string_decode(m->text, m->len, &text);
+  if (!call_number_valid(buf_text(&text))) {
+    snprintf(message, sizeof(message),
+             "%s must be a phone number: an optional + and 1 to 15 digits", m->name);
+    return refuse(x->reply, 400, message);
+  }
+  memcpy(out, text.data, text.len + 1);
+  return true;
+}
+
+/* Fills in the call from the body; its metadata points into the body. */
+static bool take_body(const struct exchange *x, struct call *call) {
+  enum { FROM, TO, METADATA, COUNT };
+  struct json_member m[COUNT] = {
+      [FROM] = {.name = "from"}, [TO] = {.name = "to"}, [METADATA] = {.name = "metadata"}};
+  const char *fault;
+  const struct buf *body = &x->request->body;
+  if (!json_object_check(buf_text(body), body->len, m, COUNT, &fault))
+    return refuse(x->reply, 400, fault);
+  if (is_missing(&m[FROM]) || is_missing(&m[TO]))
+    return refuse(x->reply, 400, "Missing required fields: from, to");
+  if (!take_number(x, &m[FROM], call->from) || !take_number(x, &m[TO], call->to))
+    return false;
+  bool none = m[METADATA].type == JSON_ABSENT || m[METADATA].type == JSON_NULL;
+  if (!none && m[METADATA].type != JSON_OBJECT)
+    return refuse(x->reply, 400, "metadata must be an object");
+  long max_body = x->responder->config->max_body;
+  if (m[METADATA].stored_len > (size_t)max_body) {
+    char message[120];
+    snprintf(message, sizeof(message),
+             "metadata is larger than %ld bytes once its numbers are written without exponents",
+             max_body);
+    return refuse(x->reply, 400, message);
+  }
+  call->metadata = none ? "{}" : m[METADATA].text;
+  call->metadata_len = none ? 2 : m[METADATA].len;
+  return true;
+}
+
+/* --- POST: the answer ------------------------------------------------------------------------- */
+
+static void reply_created(const struct exchange *x, const struct call *call) {
+  const struct config *config = x->responder->config;
+  char created[CLOCK_ISO_SIZE];
+  cleanup_buf struct buf location = {0};
+  clock_iso(call->entered_ms[0], created);
+  struct buf *out = &x->reply->body;
+  x->reply->status = 201;
+  buf_printf(out, "{\"call_id\":\"%s\",\"status\":\"%s\",\"websocket_url\":\"", call->id,
+             lifecycle_status_name(call_status(call)));
+  url_add_websocket(out, config, x->request, call->id);
+  buf_printf(out, "\",\"from\":\"%s\",\"to\":\"%s\",\"created_at\":\"%s\"}", call->from, call->to,
+             created);
+  url_add_path(&location, config, "/calls/");
+  buf_str(&location, call->id);
+  reply_header(x->reply, "Location", buf_text(&location));
+}
+
+static void reply_limited(struct reply *reply, const char *what, long limit, int64_t retry_ms) {
+  char message[80];
+  snprintf(message, sizeof(message), "%s (%ld)", what, limit);
+  reply_error(reply, 429, message);
+  int64_t seconds = (retry_ms + 999) / 1000;
+  reply_header_int(reply, "Retry-After", seconds > 0 ? seconds : 1);
+}
+
+static void reply_not_created(const struct exchange *x) {
+  const char *refusal = store_refusal(x->responder->store);
+  cleanup_buf struct buf message = {0};
+  if (*refusal)
+    buf_printf(&message, "The call was not created: %s refuses it", refusal);
+  else
+    buf_str(&message, "The call was not created: a database does not answer");
+  reply_unavailable(x->reply, 1, buf_text(&message));
+}
+
+static void reply_to_create(const struct exchange *x, const struct call *call,
+                            enum store_create outcome, int64_t retry_ms) {
+  const struct config *config = x->responder->config;
+  switch (outcome) {
+  case STORE_CREATED:
+    reply_created(x, call);
+    return;
+  case STORE_TOO_MANY_CONCURRENT:
+    reply_limited(x->reply, "Maximum concurrent calls reached", config->max_concurrent, retry_ms);
+    return;
+  case STORE_TOO_MANY_A_SECOND:
+    reply_limited(x->reply, "Calls per second limit exceeded", config->max_cps, retry_ms);
+    return;
+  case STORE_REBUILDING:
+    reply_unavailable(x->reply, 2, "The state of live calls is being rebuilt. Try again shortly");
+    return;
+  case STORE_UNAVAILABLE:
+    reply_not_created(x);
+    return;
+  case STORE_UNKNOWN:
+    log_warn("call.unknown", "id=%s msg=\"it is not known whether the call was created\"",
+             call->id);
+    reply_unavailable(x->reply, 2,
+                      "It is not known whether the call was created: a database did "
+                      "not answer in time");
+    return;
+  }
+}
+
+void calls_post(const struct exchange *x) {
+  const struct config *config = x->responder->config;
+  struct call call = {.seq = 1, .upload = UPLOAD_WAITING};
+  if (!check_envelope(x) || !take_body(x, &call))
+    return;
+  snprintf(call.api_key, sizeof(call.api_key), "%s", x->api_key);
+  id_new(id_shard_of_owner(x->api_key), call.id);
+  lifecycle_draw(&call.script, config->time_scale, config->upload_failure_rate);
+  int64_t retry_ms = 0;
+  enum store_create outcome = store_create(x->responder->store, &call, &retry_ms);
+  reply_to_create(x, &call, outcome, retry_ms);
+}
+
+/* --- GET -------------------------------------------------------------------------------------- */
+
+void calls_get(const struct exchange *x) {
+  char id[ID_SIZE];
+  if (!id_parse(x->id, id)) {
+    reply_error(x->reply, 400, "Invalid call id: expected GET /calls/{call_id} with a UUID");
+    return;
+  }
+  struct call call;
+  struct store_held held = {0};
+  enum store_find found = STORE_ABSENT;
+  /* else it is another's, or nobody's */
+  if (!id_is_ours(id) || id_shard(id) == id_shard_of_owner(x->api_key))
+    found = store_find(x->responder->store, id, &call, &held);
+  if (found == STORE_DOWN)
+    reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
+  else if (found == STORE_ABSENT || strcmp(call.api_key, x->api_key) != 0 || !call.metadata)
+    reply_error(x->reply, 404, "Call not found");
+  else
+    call_document(&x->reply->body, &call);
+  store_held_done(&held);
+}

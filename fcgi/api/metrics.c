@@ -1,0 +1,17 @@
+/* GET /metrics. */
+
+#include "fcgi/http/router.h"
+
+void metrics_get(const struct exchange *x) {
+  struct record_metrics m;
+  if (!store_metrics(x->responder->store, &m)) {
+    reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
+    return;
+  }
+  buf_printf(&x->reply->body,
+             "{\"total_calls\":%lld,\"active_calls\":%lld,\"completed_calls\":%lld,"
+             "\"current_cps\":%lld,\"uploads_in_progress\":%lld,\"uploads_completed\":%lld}",
+             (long long)m.total_calls, (long long)m.active_calls, (long long)m.completed_calls,
+             (long long)m.current_cps, (long long)m.uploads_in_progress,
+             (long long)m.uploads_completed);
+}

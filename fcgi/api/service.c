@@ -1,0 +1,57 @@
+/* The resources about the service itself: what it is, whether it runs, whether it can work. */
+
+#include "fcgi/http/router.h"
+
+#include "common/clock.h"
+#include "fcgi/http/url.h"
+
+#include <string.h>
+
+static void add_timestamp(struct buf *out) {
+  char iso[CLOCK_ISO_SIZE];
+  clock_iso(clock_wall_ms(), iso);
+  buf_str(out, "\"timestamp\":\"");
+  buf_str(out, iso);
+  buf_chr(out, '"');
+}
+
+static const struct {
+  const char *name, *method, *path;
+} endpoints[] = {
+    {"health", "GET", "/health"},      {"ready", "GET", "/ready"},
+    {"create_call", "POST", "/calls"}, {"get_call", "GET", "/calls/{call_id}"},
+    {"metrics", "GET", "/metrics"},    {"websocket", "GET", "/ws?call_id={call_id}"},
+};
+
+void service_root(const struct exchange *x) {
+  struct buf *out = &x->reply->body;
+  buf_str(out, "{\"service\":\"Mock Communications Service\",\"version\":\"" MCS_VERSION
+               "\",\"endpoints\":{");
+  for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
+    buf_printf(out, "%s\"%s\":\"%s ", i ? "," : "", endpoints[i].name, endpoints[i].method);
+    url_add_path(out, x->responder->config, endpoints[i].path);
+    buf_chr(out, '"');
+  }
+  buf_str(out, "}}");
+}
+
+void service_health(const struct exchange *x) {
+  struct buf *out = &x->reply->body;
+  buf_str(out, "{\"status\":\"healthy\",");
+  add_timestamp(out);
+  buf_printf(out, ",\"uptime\":%.3f}", breaker_uptime(x->responder->breaker));
+}
+
+void service_ready(const struct exchange *x) {
+  cleanup_buf struct buf missing = {0};
+  store_missing(x->responder->store, &missing);
+  if (!missing.len) {
+    buf_str(&x->reply->body, "{\"status\":\"ready\",");
+    add_timestamp(&x->reply->body);
+    buf_chr(&x->reply->body, '}');
+    return;
+  }
+  cleanup_buf struct buf message = {0};
+  buf_printf(&message, "Not ready; missing: %s", buf_text(&missing));
+  reply_unavailable(x->reply, 1, buf_text(&message));
+}

@@ -1,0 +1,69 @@
+/* Cross-origin requests: who may, and the answer to a preflight. */
+
+#include "fcgi/http/cors.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+enum { ALLOWED_HEADERS_MAX = 4096 };
+
+static bool in_list(const char *list, const char *origin) {
+  size_t origin_len = strlen(origin);
+  while (*list) {
+    list += strspn(list, ", ");
+    size_t len = strcspn(list, ", ");
+    if (len == origin_len && len && memcmp(list, origin, len) == 0)
+      return true;
+    list += len;
+  }
+  return false;
+}
+
+void cors_apply(const char *allowed, const struct request *request, struct reply *reply) {
+  if (!*allowed)
+    return;
+  if (strcmp(allowed, "*") == 0) {
+    reply_header(reply, "Access-Control-Allow-Origin", "*");
+  } else {
+    reply_header(reply, "Vary", "Origin");
+    if (!in_list(allowed, request->origin)) /* what is in the list can stand in a header */
+      return;
+    reply_header(reply, "Access-Control-Allow-Origin", request->origin);
+  }
+  reply_header(reply, "Access-Control-Expose-Headers", "Location, Retry-After");
+}
+
+static bool is_token(const char *name, size_t len) {
+  for (size_t i = 0; i < len; i++)
+    if (!isalnum((unsigned char)name[i]) && !strchr("!#$%&'*+-.^_`|~", name[i]))
+      return false;
+  return len > 0;
+}
+
+/* The headers that the API reads, and whichever else a page asks for: tracing and the like. */
+static void add_allowed_headers(const char *wanted, struct buf *out) {
+  static const char *const ours[] = {"Authorization", "Content-Type"};
+  buf_printf(out, "%s, %s", ours[0], ours[1]);
+  for (const char *at = wanted; *(at += strspn(at, ", \t"));) {
+    size_t len = strcspn(at, ", \t");
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+      known |= len == strlen(ours[i]) && strncasecmp(at, ours[i], len) == 0;
+    if (!known && is_token(at, len) && out->len + len < ALLOWED_HEADERS_MAX) {
+      buf_str(out, ", ");
+      buf_add(out, at, len);
+    }
+    at += len;
+  }
+}
+
+void cors_options(const char *methods, const struct request *request, struct reply *reply) {
+  cleanup_buf struct buf headers = {0};
+  add_allowed_headers(request->wanted_headers, &headers);
+  reply->status = 204;
+  reply_header(reply, "Allow", methods);
+  reply_header(reply, "Access-Control-Allow-Methods", methods);
+  reply_header(reply, "Access-Control-Allow-Headers", buf_text(&headers));
+  reply_header(reply, "Access-Control-Max-Age", "600");
+}
