@@ -29,13 +29,13 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-CALLS  := call id job keyring keys lifecycle live record
+CALLS  := call id job keyring keys lifecycle live record store
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
-COMMON := buf clock config environment fault json listen log nearest pg privileges redis refusal resolve sentinel
+COMMON := breaker buf clock config environment fault json listen log nearest pg privileges redis refusal resolve sentinel
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 LIBS := $(B)/libcalls.a $(B)/libcommon.a
 
-responder_SRC := $(addprefix fcgi/,main.c breaker.c store.c) \
+responder_SRC := fcgi/main.c \
                  $(addprefix fcgi/http/,pool.c gateway.c request.c reply.c router.c auth.c cors.c url.c refusals.c) \
                  $(addprefix fcgi/api/,calls.c metrics.c service.c)
 wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
@@ -104,7 +104,7 @@ unit: $(UNIT:%=$(B)/tests/%) $(FUZZ:%=$(B)/tests/test_corpus_%) ## Build the uni
 $(B)/fuzz/%: LDFLAGS += -fsanitize=fuzzer
 $(FUZZ:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o
 $(FUZZ:%=$(B)/tests/test_corpus_%): $(B)/tests/test_corpus_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o
-$(B)/fuzz/request $(B)/tests/test_corpus_request: $(filter-out %/main.o %/pool.o %/gateway.o %/store.o,$(responder_SRC:%.c=$(B)/%.o))
+$(B)/fuzz/request $(B)/tests/test_corpus_request: $(filter-out %/main.o %/pool.o %/gateway.o,$(responder_SRC:%.c=$(B)/%.o))
 $(B)/fuzz/target $(B)/tests/test_corpus_target: $(B)/fcgi/http/request.o $(B)/fcgi/http/gateway.o
 $(B)/fuzz/target $(B)/tests/test_corpus_target: UNIT_LIBS := -lfcgi
 $(B)/fuzz/handshake $(B)/tests/test_corpus_handshake: $(B)/wsd/handshake.o

@@ -2,10 +2,10 @@
 
 #include "common/config.h"
 #include "calls/keyring.h"
-#include "fcgi/breaker.h"
+#include "common/breaker.h"
 #include "fcgi/http/reply.h"
 #include "fcgi/http/request.h"
-#include "fcgi/store.h"
+#include "calls/store.h"
 
 /* What the handlers of one process work with. */
 struct responder {

@@ -1,6 +1,6 @@
 /* The pool's shared knowledge of hanging databases. */
 
-#include "fcgi/breaker.h"
+#include "common/breaker.h"
 
 #include "common/clock.h"
 #include "common/log.h"

@@ -3,7 +3,7 @@
 #include "calls/call.h"
 #include "calls/live.h"
 #include "calls/record.h"
-#include "fcgi/breaker.h"
+#include "common/breaker.h"
 
 /*
  * The responder's two databases, each used only while the pool's breaker trusts it. All functions

@@ -1,6 +1,6 @@
 /* The responder's databases behind the pool's breaker. */
 
-#include "fcgi/store.h"
+#include "calls/store.h"
 
 #include "common/clock.h"
 #include "common/fault.h"
