@@ -117,11 +117,11 @@ $(FUZZ:%=$(B)/fuzz/%) $(FUZZ:%=$(B)/tests/test_corpus_%): $(LIBS)
 fuzz: $(FUZZ:%=$(B)/fuzz/%)
 
 tools: $(addprefix $(B)/tests/,wscat load wsraw relay clock.so names.so)
-$(B)/tests/clock.so $(B)/tests/names.so: $(B)/tests/%.so: tests/tools/%.c Makefile
+$(B)/tests/clock.so $(B)/tests/names.so: $(B)/tests/%.so: tests/harness/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O1 $(WARN) -fPIC -shared -o $@ $<
-$(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/relay: $(B)/tests/%: tests/tools/%.c Makefile
+$(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/relay: $(B)/tests/%: tests/harness/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle

@@ -40,7 +40,7 @@ make_cold() {
 		redis-cli "${REDIS_AT[@]}" UNLINK >/dev/null
 }
 
-# fill_with_finished COUNT: so many finished calls of the bench's keys, an hour to 29 days old, as a copy
+# fill_with_finished COUNT: so many finished calls of the bench's keys, an hour to 29 days old, as an instance
 # would have them that ran so long; but the indexes are made at the end, and so denser than after a month.
 fill_with_finished() {
 	local indexes
@@ -133,14 +133,14 @@ forget_open() {
 open_calls() { sql "SELECT count(*) FROM calls WHERE upload_status IN ('WAITING', 'PENDING')"; }
 has_settled() { (($(open_calls) <= $1)); }
 
-lateness() { in_copy "$B/bench/late" "$@"; }
+lateness() { in_instance "$B/bench/late" "$@"; }
 
 # hold_until_due DUE: the worker stands still from just before the calls of preload come due until just
 # after, so that they are due all at once when it is released. Not for longer: when nobody asks for two
 # seconds the calls' clock stands still as well (lua/clock.lua).
 hold_until_due() {
 	sleep "$(sql "SELECT round(extract(epoch FROM max(created_at) - clock_timestamp()) + $1 - 0.4, 3) FROM calls")"
-	hold_part worker
+	hold_component worker
 	sleep 0.8
 }
 
@@ -152,7 +152,7 @@ drain() {
 	listener=$!
 	hold_until_due "$2"
 	released=$(date +%s%3N)
-	release_part worker
+	release_component worker
 	wait "$listener"
 	(($(jq .moved "$MCS_TEST_DIR/late") == $1)) || die "of $1 calls moved $(jq .moved "$MCS_TEST_DIR/late")"
 	seconds="(.last_ms - $released) / 1000"

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
 # What a request costs: processor time by process, system calls, instructions, allocations, memory.
 
-# Processor seconds that a million requests take of each part. Arguments: WHAT, then as hit() takes them.
+# Processor seconds that a million requests take of each component. Arguments: WHAT, then as hit() takes them.
 cost_of() {
 	local what=$1 seconds name i before=() after=()
 	shift
-	for name in "${cost_parts[@]}"; do before+=("$(cpu_us "$name")"); done
+	for name in "${cost_components[@]}"; do before+=("$(cpu_us "$name")"); done
 	hit "$@"
-	for name in "${cost_parts[@]}"; do after+=("$(cpu_us "$name")"); done
-	for i in "${!cost_parts[@]}"; do
+	for name in "${cost_components[@]}"; do after+=("$(cpu_us "$name")"); done
+	for i in "${!cost_components[@]}"; do
 		seconds=$(jq -n "($((after[i] - before[i])) / $requests * 100 | round) / 100")
-		record "$what: ${cost_parts[i]}" ours 'CPU s a million' "$seconds"
+		record "$what: ${cost_components[i]}" ours 'CPU s a million' "$seconds"
 	done
 }
 
@@ -78,8 +78,8 @@ count_request() {
 # A pool of one, after some requests of each kind and after a million and more.
 memory_over_requests() {
 	local sum=0 first
-	bench_copy single RESPONDERS=1
-	hold_part worker
+	bench_instance single RESPONDERS=1
+	hold_component worker
 	make_calls single
 	mixture() {
 		hit "$BASE/" 64 "$1" 200 get "$bench_key" "$ids" && sum=$((sum + requests))
@@ -93,7 +93,7 @@ memory_over_requests() {
 	record 'requests to one responder' ours requests "$sum"
 	record 'a responder, private memory after these' ours kB "$(responder_kb)"
 	record 'its growth over these' ours kB "$(($(responder_kb) - first))"
-	end_copy single
+	end_instance single
 }
 
 responder_kb() { awk '/^Private_/ { sum += $2 } END { print sum }' "/proc/$(pool_pids | tail -n 1)/smaps_rollup"; }
@@ -101,8 +101,8 @@ responder_kb() { awk '/^Private_/ { sum += $2 } END { print sum }' "/proc/$(pool
 bench_cost() {
 	local seconds
 	seconds=$(quick 1 10)
-	bench_copy main
-	hold_part worker
+	bench_instance main
+	hold_component worker
 	make_calls live
 	local get=("$BASE/" 16 "$seconds" 200 get "$bench_key" "$ids") \
 		health=("$BASE/health" 16 "$seconds" 200 get -) \
@@ -117,6 +117,6 @@ bench_cost() {
 	count_request 'GET /calls/ID, live' "/$(head -n 1 "$ids")"
 	count_request 'POST /calls' -H 'Content-Type: application/json' \
 		-d '{"from": "+1234567890", "to": "+0987654321", "metadata": {"test": true}}' /calls
-	end_copy main
+	end_instance main
 	memory_over_requests
 }

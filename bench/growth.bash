@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The same with next to nothing in the table, with millions of finished calls, and with many live ones: four
-# copies side by side, driven in turn. What knows neither table nor live calls (wsd's sockets, a responder's
+# instances side by side, driven in turn. What knows neither table nor live calls (wsd's sockets, a responder's
 # memory, round trips) is left out.
 # shellcheck source=bench/idle.bash
 . "$root/bench/idle.bash"
@@ -15,11 +15,11 @@ find_cold() {
 }
 
 start_grown() {
-	bench_copy "$name"
+	bench_instance "$name"
 	fill_with_finished "${sizes[$name]}"
 	[[ $name != ten ]] || idle ", ${labels[ten]}"
 	[[ $name != live ]] || preload "$(quick 1000 100000)" 3600 0 queued
-	hold_part worker
+	hold_component worker
 	find_cold
 	cases[$name GET /calls/ID, cold]="$BASE/|200|get|$bench_key|$ids"
 	make_calls "$name"
@@ -37,7 +37,7 @@ compare_grown() {
 	compare "$(quick 1 11)" 1 16 "${list[@]}"
 }
 
-# Processor time of all parts together.
+# Processor time of all components together.
 cost_grown() {
 	local i name how before
 	local -A values=()
@@ -62,11 +62,11 @@ drain_grown() {
 	for ((i = 0; i < $(quick 1 3); i++)); do
 		for name in "${names[@]}"; do
 			use "$name"
-			release_part worker
+			release_component worker
 			drain "$(quick 1000 40000)" "$(quick 12 30)"
 			rates[$name]+="$rate "
 			forget_open
-			hold_part worker
+			hold_component worker
 		done
 	done
 	for name in "${names[@]}"; do
@@ -79,7 +79,7 @@ drain_grown() {
 play_the_largest() {
 	local label=${labels[ten]} late under_way
 	use ten
-	release_part worker
+	release_component worker
 	paced queued 5500
 	forget_open
 	record "transitions, paced: lateness p99, $label" ours ms "$(jq .p99_ms <<<"$late")"
@@ -99,7 +99,7 @@ bench_growth() {
 	for what in 'GET /calls/ID' 'GET /calls/ID, cold' 'POST /calls'; do cost_grown "$what"; done
 	for name in "${names[@]}"; do use "$name" && forget_open; done
 	drain_grown
-	for name in none million live; do end_copy "$name"; done
+	for name in none million live; do end_instance "$name"; done
 	play_the_largest
-	end_copy ten
+	end_instance ten
 }

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# What a copy costs that nobody uses: processor time in percent of one core, and memory; the same where
+# What an instance costs that nobody uses: processor time in percent of one core, and memory; the same where
 # calls are a thousand times faster, and how long a call takes there.
 
-# Of the copy in use; the label goes behind each figure's name.
+# Of the instance in use; the label goes behind each figure's name.
 idle() {
 	local seconds name used ours=0 theirs=0
 	local -A before=()
 	seconds=$(quick 3 60)
-	for name in "${cost_parts[@]}"; do before[$name]=$(cpu_us "$name"); done
+	for name in "${cost_components[@]}"; do before[$name]=$(cpu_us "$name"); done
 	sleep "$seconds"
-	for name in "${cost_parts[@]}"; do
+	for name in "${cost_components[@]}"; do
 		used=$(($(cpu_us "$name") - before[$name]))
 		record "processor, idle: $name$1" ours '% of a core' "$(percent "$used" "$seconds")"
 		case $name in
@@ -37,17 +37,17 @@ lives() {
 
 bench_idle() {
 	local name
-	bench_copy idle
+	bench_instance idle
 	sleep "$(quick 1 5)"
 	idle ''
-	for name in "${cost_parts[@]}"; do
+	for name in "${cost_components[@]}"; do
 		record "private memory, idle: a process of $name" ours kB "$(memory_kb "$name" Private)"
 		record "resident memory, idle: a process of $name" ours kB "$(memory_kb "$name" Rss)"
 	done
-	end_copy idle
-	bench_copy quick TIME_SCALE=1000
+	end_instance idle
+	bench_instance quick TIME_SCALE=1000
 	sleep "$(quick 1 5)"
 	idle ', TIME_SCALE=1000'
 	KEY=$bench_key lives
-	end_copy quick
+	end_instance quick
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What people would write for themselves: others/server.js does the same with Node.js, express, ioredis,
-# pg and ws, in as many processes as our pool has, on the databases of a copy of ours, without a web
+# pg and ws, in as many processes as our pool has, on the databases of an instance of ours, without a web
 # server before it. It does less: it admits and inserts with our script and our statement, but survives
 # no loss, plays no calls, and pushes frames as they come, as the floor f does.
 # shellcheck source=bench/websocket.bash
@@ -12,11 +12,11 @@ bench_others() {
 	mkdir -p "$folder" && cp "$root"/bench/others/* "$folder/" &&
 		(cd "$folder" && npm install --silent --no-audit --no-fund >/dev/null) || die 'npm install failed'
 	repeats=$(quick 1 5) seconds=$(quick 1 3)
-	bench_copy main
-	hold_part worker
+	bench_instance main
+	hold_component worker
 	make_calls live
 	port=$(free_port)
-	exec_in_copy ADMIT="$(expand_script admit)" INSERT="$(grep -v '^--' "$root/sql/queries/call_insert.sql")" \
+	exec_in_instance ADMIT="$(expand_script admit)" INSERT="$(grep -v '^--' "$root/sql/queries/call_insert.sql")" \
 		SOCKETS="$MCS_VAR/run" OTHERS_PORT="$port" setpriv --pdeathsig TERM -- node "$folder/server.js" >"$MCS_TEST_DIR/others.log" 2>&1 &
 	number=$!
 	wait_until 10 curl -q -sf -o /dev/null --noproxy '*' "http://127.0.0.1:$port/health" ||
@@ -31,11 +31,11 @@ bench_others() {
 			"POST /calls|ours|$BASE/calls|201|post|$key_list"
 	done
 	wait_until 10 is_subscribed bench:push "$(children_of "$number" | wc -l)" || die 'others/server.js does not listen to Redis'
-	ours=(wsd "${BASE/http/ws}/ws" "$(part_pid wsd),$(part_pid api)")
+	ours=(wsd "${BASE/http/ws}/ws" "$(component_pid wsd),$(component_pid api)")
 	floor=(push "ws://127.0.0.1:$port/ws" "$number,$(children_of "$number" | paste -sd,)")
 	news 'fan-out to 1000' 'frames/s:.frames_a_second' 'CPU s a million:.cpu_s_a_million' \
 		'frames lost or wrong:.lost + .twice + .disordered' -- "$(quick 100 1000)" 1 1 "$(quick 20 200)" 0
 	kill -s TERM "$number"
 	wait "$number"
-	end_copy main
+	end_instance main
 }

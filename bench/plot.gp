@@ -18,7 +18,7 @@ if (kind eq 'throughput') {
   set yrange [1000:*]
   set xlabel 'connections'
 } else {
-  set title 'Processor seconds of all parts a million requests' noenhanced
+  set title 'Processor seconds of all components a million requests' noenhanced
   set xlabel 'finished calls in the table, millions'
 }
 plot for [i = 2:ARG4 + 0] ARG2 using 1:i lw 2 pt 7 ps 0.5

@@ -31,8 +31,8 @@ bench_post() {
 	local repeats seconds connections counts=(1 16 64 256) epoch i rates=() script
 	repeats=$(quick 1 11) seconds=$(quick 1 2)
 	! quick || counts=(16)
-	bench_copy main
-	hold_part worker
+	bench_instance main
+	hold_component worker
 	start_floors
 	for connections in "${counts[@]}"; do
 		compare "$repeats" "$seconds" "$connections" \
@@ -52,5 +52,5 @@ bench_post() {
 		rates+=("$(run_admissions 4 "$(quick 2000 50000)")")
 	done
 	record 'the admission, redis-benchmark, 4' 'floor e' 'admissions/s' "${rates[@]}"
-	end_copy main
+	end_instance main
 }

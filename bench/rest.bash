@@ -6,8 +6,8 @@ bench_rest() {
 	repeats=$(quick 1 7) seconds=1
 	! quick || counts=(16)
 	# One whose keys are at their limit, and stay there: nothing moves.
-	bench_copy strict MAX_CONCURRENT_CALLS_PER_KEY=3 MAX_CPS_PER_KEY=1000
-	hold_part worker
+	bench_instance strict MAX_CONCURRENT_CALLS_PER_KEY=3 MAX_CPS_PER_KEY=1000
+	hold_component worker
 	strict=$BASE
 	start_front "$B/mcs-responder" '' MAX_CONCURRENT_CALLS_PER_KEY=1000000 MAX_CPS_PER_KEY=1
 	full=$front
@@ -15,8 +15,8 @@ bench_rest() {
 	for _ in 1 2 3; do
 		create_call || die 'no call at the limit'
 	done
-	bench_copy main
-	hold_part worker
+	bench_instance main
+	hold_component worker
 	start_floors
 	make_calls cold && cold_ids=$ids && make_cold
 	make_calls live && live_ids=$ids
@@ -37,6 +37,6 @@ bench_rest() {
 	for connections in "${counts[@]}"; do
 		compare "$repeats" "$seconds" "$connections" "${cases[@]}"
 	done
-	end_copy main
-	end_copy strict
+	end_instance main
+	end_instance strict
 }

@@ -3,13 +3,13 @@
 # recordings are uploaded, and nobody may be kept waiting. The floor of that is the same as of `post`:
 # it leaves no work behind, so it is measured when there is none, in turn.
 
-# In the copy in use: sets rate, p99 (µs, of the POSTs) and late. Before that calls end as fast as they
+# In the instance in use: sets rate, p99 (µs, of the POSTs) and late. Before that calls end as fast as they
 # begin; after it all are over.
 play_steadily() {
 	local pid open i
 	open=$(open_calls)
 	hit "$BASE/calls" 16 "$(quick 2 20)" 201 post "$key_list"
-	in_copy "$B/bench/late" 1000000000 "$(quick 3 30)" 30 >"$MCS_TEST_DIR/late" &
+	in_instance "$B/bench/late" 1000000000 "$(quick 3 30)" 30 >"$MCS_TEST_DIR/late" &
 	pid=$!
 	hit "$BASE/calls" 16 "$(quick 3 30)" 201 post "$key_list"
 	wait "$pid" || die 'nobody says how late calls moved on'
@@ -21,11 +21,11 @@ play_steadily() {
 	die 'calls are left over'
 }
 
-# What a call takes of each part from its creation to its recording.
+# What a call takes of each component from its creation to its recording.
 note_cost() {
 	local name total
 	total=$(sql 'SELECT sum(total_calls) FROM metrics')
-	for name in "${cost_parts[@]}"; do
+	for name in "${cost_components[@]}"; do
 		record "a call, all of it: $name" ours 'CPU s a million' \
 			"$(jq -n "($(cpu_us "$name") - ${before[$name]}) / ($total - $calls) * 100 | round / 100")"
 	done
@@ -35,12 +35,12 @@ bench_steady() {
 	local i name rate rates=() floor_rates=() late calls
 	local -A values=() before=()
 	note() { values[$1]+="$(jq "$2" <<<"$late") "; }
-	bench_copy floors
-	hold_part worker
+	bench_instance floors
+	hold_component worker
 	start_floors
-	bench_copy main
+	bench_instance main
 	calls=$(sql 'SELECT sum(total_calls) FROM metrics')
-	for name in "${cost_parts[@]}"; do before[$name]=$(cpu_us "$name"); done
+	for name in "${cost_components[@]}"; do before[$name]=$(cpu_us "$name"); done
 	for ((i = 0; i < $(quick 1 3); i++)); do
 		hit "$floors/floor/post" 16 "$(quick 1 8)" 201 post "$key_list" && floor_rates+=("$rate")
 		play_steadily && rates+=("$rate")
@@ -61,6 +61,6 @@ bench_steady() {
 		record 'lateness p50' ours ms ${values[p50]}
 		record 'lateness p99' ours ms ${values[p99]}
 	}
-	end_copy main
-	end_copy floors
+	end_instance main
+	end_instance floors
 }

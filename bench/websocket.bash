@@ -3,17 +3,17 @@
 # one watches each; beside the floor (push.c), in turn, on the same Redis. Both listen on TCP. Also how
 # that goes through the web server.
 
-# Starts a copy and the floor beside it; sets ours and floor to WHO WHERE PID as fan takes them. The
+# Starts an instance and the floor beside it; sets ours and floor to WHO WHERE PID as fan takes them. The
 # worker stands still, so that nothing moves but what the bench publishes.
 start_websockets() {
 	local port bare
 	port=$(free_port) bare=$(free_port)
-	bench_copy "$1" WSD_LISTEN="127.0.0.1:$port" WSD_MAX_CONNECTIONS=16000
-	hold_part worker
+	bench_instance "$1" WSD_LISTEN="127.0.0.1:$port" WSD_MAX_CONNECTIONS=16000
+	hold_component worker
 	setpriv --pdeathsig TERM -- "$B/bench/push" "$bare" "$MCS_VAR/run/redis.sock" </dev/null &
 	push_pid=$!
 	push_port=$bare
-	ours=(wsd "127.0.0.1:$port" "$(part_pid wsd)")
+	ours=(wsd "127.0.0.1:$port" "$(component_pid wsd)")
 	floor=(push "127.0.0.1:$bare" "$push_pid")
 	wait_until 10 is_subscribed bench:push || die 'the floor did not start'
 	wait_until 10 is_subscribed 'mcs:{0}:events' || die 'wsd has not subscribed'
@@ -22,7 +22,7 @@ start_websockets() {
 stop_websockets() {
 	kill -s TERM "$push_pid"
 	wait "$push_pid"
-	end_copy "$1"
+	end_instance "$1"
 }
 
 is_subscribed() { [[ $(live PUBSUB NUMSUB "$1" | tail -n 1) == "${2:-1}" ]]; }
@@ -30,7 +30,7 @@ is_subscribed() { [[ $(live PUBSUB NUMSUB "$1" | tail -n 1) == "${2:-1}" ]]; }
 # fan VERB WHO WHERE PID NUMBERS…: sets figures to what it printed. Who lets it come to nothing has no
 # figures; what was lost is one.
 fan() {
-	figures=$(in_copy "$B/bench/fan/fan" "$@")
+	figures=$(in_instance "$B/bench/fan/fan" "$@")
 	[[ $figures ]] || die "fan $*: no figures"
 	jq -e '.refused + .cut + .broken + .unheard + .redis_errors == 0' <<<"$figures" >/dev/null ||
 		die "fan $*: $figures"
@@ -99,7 +99,7 @@ bench_websocket() {
 	front_wsd=$push_port
 	start_front "$B/bench/floor" /floor
 	front_wsd=''
-	ours=(wsd "${BASE/http/ws}/ws" "$(part_pid wsd),$(part_pid api)")
+	ours=(wsd "${BASE/http/ws}/ws" "$(component_pid wsd),$(component_pid api)")
 	floor=(push "${front/http/ws}/floor/ws" "$push_pid,${front_pids[$MCS_VAR]}")
 	wait_until 10 curl -q -sf -o /dev/null --noproxy '*' "$front/floor/constant" || die 'the floor does not answer'
 	news 'fan-out to 1000 through lighttpd' 'frames/s:.frames_a_second' "$cpu" "$wrong" \

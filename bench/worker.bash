@@ -6,10 +6,10 @@ drained() {
 	local count rates=() i
 	count=$(quick 5000 300000)
 	for ((i = 0; i < $(quick 1 3); i++)); do
-		bench_copy drain
+		bench_instance drain
 		drain "$count" "$(quick 12 60)"
 		rates+=("$rate")
-		end_copy drain
+		end_instance drain
 	done
 	record 'transitions, 300000 waiting' ours 'moves/s' "${rates[@]}"
 }
@@ -18,15 +18,15 @@ drained() {
 # the last reply. The claims after that, which get nothing, do not count.
 trips_of_batch() {
 	local count=$1 due=12 tracer listener claims redis postgres
-	bench_copy batch
+	bench_instance batch
 	preload "$count" "$due" 0 queued
 	lateness "$count" $((due + 30)) 2 >"$MCS_TEST_DIR/late" &
 	listener=$!
 	hold_until_due "$due"
-	strace -f -e trace=sendto,recvfrom,write,read -s 120 -o "$MCS_TEST_DIR/strace" -p "$(part_pid worker)" 2>/dev/null &
+	strace -f -e trace=sendto,recvfrom,write,read -s 120 -o "$MCS_TEST_DIR/strace" -p "$(component_pid worker)" 2>/dev/null &
 	tracer=$!
 	sleep 0.4
-	release_part worker
+	release_component worker
 	wait "$listener"
 	kill -INT "$tracer"
 	wait "$tracer"
@@ -40,7 +40,7 @@ trips_of_batch() {
 	record "a batch of $count: claims" ours trips "$claims"
 	record "a batch of $count: to PostgreSQL" ours trips "$postgres"
 	record "a batch of $count: to Redis" ours trips "$redis"
-	end_copy batch
+	end_instance batch
 }
 
 bench_worker() {
@@ -52,18 +52,18 @@ bench_worker() {
 	trips_of_batch 1000
 	note() { values[$1]+="$2 "; }
 	for ((i = 0; i < $(quick 1 3); i++)); do
-		bench_copy paced
+		bench_instance paced
 		paced queued 5500 # all 110,000 are live before and after
 		note moved "$(jq .moved_rate <<<"$late")"
 		note p50 "$(jq .p50_ms <<<"$late")"
 		note p99 "$(jq .p99_ms <<<"$late")"
 		note most "$(jq .max_ms <<<"$late")"
-		end_copy paced
-		bench_copy paced
+		end_instance paced
+		bench_instance paced
 		paced upload 5500
 		note uploads "$(jq .final_rate <<<"$late")"
 		note under_way "$under_way"
-		end_copy paced
+		end_instance paced
 	done
 	# shellcheck disable=SC2086
 	{

@@ -1,7 +1,7 @@
 # The responder as a plain CGI program: one request from the environment and standard input.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup() {
 	use fast
@@ -16,7 +16,7 @@ cgi() {
 		variables+=("$1")
 		shift
 	done
-	(exec_in_copy GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 "${variables[@]}" \
+	(exec_in_instance GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 "${variables[@]}" \
 		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-responder" "${@:2}") >"$reply" 2>"$BATS_TEST_TMPDIR/err" || {
 		cat "$BATS_TEST_TMPDIR/err"
 		return 1

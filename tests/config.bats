@@ -1,7 +1,7 @@
 # The configuration: one table, the environment and .env, and what cannot be right.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup() {
 	use fast
@@ -273,7 +273,7 @@ variables_read_in() {
 
 @test "TIME_SCALE changes the calls' states and their uploads, and nothing else" {
 	same "$(config TIME_SCALE=20 | grep -v ^TIME_SCALE=)" "$(config | grep -v ^TIME_SCALE=)"
-	# The states and the upload (their ranges are lifecycle.bats' business) of this copy are short …
+	# The states and the upload (their ranges are lifecycle.bats' business) of this instance are short …
 	fresh_key
 	burst 4
 	call_id=$(jq -r '.call_id // empty' "$replies"/* | head -n 1)
@@ -290,7 +290,7 @@ variables_read_in() {
 @test "LOG_LEVEL decides what is in the log" {
 	local worker level
 	for level in info error; do
-		exec_in_copy LOG_LEVEL=$level "$programs/mcs-worker" 2>"$BATS_TEST_TMPDIR/$level" 3>&- &
+		exec_in_instance LOG_LEVEL=$level "$programs/mcs-worker" 2>"$BATS_TEST_TMPDIR/$level" 3>&- &
 		worker=$!
 		wait_until 10 workers_are 2
 		kill -TERM "$worker"

@@ -1,8 +1,8 @@
 # What the caller hands down, to ./mcs and to the programs: the locale, variables of the shell, of libpq and
 # of other tools, closed descriptors. Nothing of it decides where a private server is, or how anything works.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 # The locale $1, such as de_DE, made for these tests only.
 make_locale() {
@@ -34,7 +34,7 @@ hostile_environment() {
 @test "an environment that changes everything changes nothing: run, restart, and the other commands" {
 	local words command
 	mapfile -t words < <(hostile_environment de_DE.UTF-8)
-	start_copy words "${words[@]}" TIME_SCALE=20 PATH=/usr/bin:/bin
+	start_instance words "${words[@]}" TIME_SCALE=20 PATH=/usr/bin:/bin
 	KEY=demo-key
 	create_call
 	wait_until 30 has_recording
@@ -51,7 +51,7 @@ hostile_environment() {
 	done
 	run env "${words[@]}" MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" stop
 	same "$status" 0
-	rm "$(copies_folder)/words.copy"
+	rm "$(instances_folder)/words.instance"
 }
 
 @test "other locales: C, POSIX, one that does not exist" {
@@ -98,12 +98,12 @@ closed=(bash -c 'exec "$@" <&- >&- 2>&-' -)
 
 @test "./mcs run with standard input, output and error closed" {
 	local folder number
-	folder=$(copies_folder)
+	folder=$(instances_folder)
 	PORT=$(free_port)
 	setpriv --pdeathsig TERM -- env -i --default-signal PATH="$PATH" HOME="${HOME:-/}" ASAN_OPTIONS="${ASAN_OPTIONS:-}" \
 		UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" MCS_BUILD="${MCS_BUILD:-release}" MCS_SERVER="${MCS_SERVER:-lighttpd}" \
 		MCS_ENV_FILE=/dev/null MCS_VAR="$folder/closed" PORT="$PORT" "${closed[@]}" "$MCS_ROOT/mcs" run 3>&- 4>&- &
-	echo "$! $PORT" >"$folder/closed.copy"
+	echo "$! $PORT" >"$folder/closed.instance"
 	use closed
 	KEY=test-api-key-1
 	wait_until 90 is_ready
@@ -112,14 +112,14 @@ closed=(bash -c 'exec "$@" <&- >&- 2>&-' -)
 	same "$(readlink "/proc/$number/fd/"{0,1,2} | paste -sd ' ')" '/dev/null /dev/null /dev/null'
 	run "${closed[@]}" "$MCS_ROOT/mcs" restart
 	same "$status" 0
-	stop_copy closed
+	stop_instance closed
 }
 
 @test "worker and wsd open the standard descriptors that they find closed" {
 	use fast
 	local program number
 	for program in worker wsd; do
-		(exec_in_copy WSD_LISTEN="127.0.0.1:$(free_port)" "${closed[@]}" "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-$program") 3>&- &
+		(exec_in_instance WSD_LISTEN="127.0.0.1:$(free_port)" "${closed[@]}" "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-$program") 3>&- &
 		number=$!
 		wait_until 20 has_descriptors "$number"
 		kill "$number"

@@ -1,10 +1,10 @@
 # Whatever dies or hangs: nothing that was promised is lost, the limits hold, nothing waits long.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 # An idle WebSocket takes 25 s to be interesting, so it is opened first and looked at last. Its call
-# is one that nobody plays: a row that only the database knows. All of this is with the copy `real`,
+# is one that nobody plays: a row that only the database knows. All of this is with the instance `real`,
 # which loses no Redis: a rebuild brings into it whatever the record has.
 idle_call=019a0000-0000-7000-8000-00000000abcd
 waiting_calls=0199ffff-0000-7000-8000-00000000 # and four digits
@@ -40,7 +40,7 @@ setup_file() {
 	live CONFIG SET maxmemory 1gb >/dev/null
 	live CONFIG SET maxmemory-policy allkeys-lru >/dev/null
 	# So many a second, and so long, that both limits matter.
-	start_copy faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
+	start_instance faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
 	: >"$BATS_FILE_TMPDIR/created"
 }
 
@@ -51,11 +51,11 @@ teardown_file() {
 }
 
 setup() {
-	[[ -e $(copies_folder)/faulty.copy && -S $(copies_folder)/faulty/run/wsd.sock ]] || return 0
+	[[ -e $(instances_folder)/faulty.instance && -S $(instances_folder)/faulty/run/wsd.sock ]] || return 0
 	use faulty
 	# What one case leaves broken is its own failure: the next one begins with a fresh web server.
 	if ! wait_until 10 is_ready 2>/dev/null; then
-		kill -KILL "$(part_pid api)"
+		kill -KILL "$(component_pid api)"
 		wait_until 20 is_ready
 	fi
 	fresh_key
@@ -83,7 +83,7 @@ hammer_until() {
 
 remember_burst() { jq -r '.call_id // empty' "$replies"/* >>"$BATS_FILE_TMPDIR/created" || :; }
 
-is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
+is_another() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 
 # --- Redis is disposable --------------------------------------------------------------------------
@@ -109,7 +109,7 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 
 @test "Redis killed with live calls: it is started again, and all goes on" {
 	local redis before
-	redis=$(part_pid redis)
+	redis=$(component_pid redis)
 	create_and_remember
 	burst 5
 	remember_burst
@@ -228,7 +228,7 @@ is_not_waiting() { ! is_waiting "$@"; }
 ask_everything() {
 	local begin
 	soon_us=1000000
-	! nature starts-processes || soon_us=2000000
+	! quirk starts-processes || soon_us=2000000
 	begin=$(now_us)
 	post /calls '{"from": "+1", "to": "+2"}'
 	first_us=$(($(now_us) - begin)) first_status=$status_code first_retry=$(header Retry-After)
@@ -256,7 +256,7 @@ admitted_again() {
 # The pool shares what one child found out; processes that a web server starts find out each for itself,
 # those that were connected by calls that hold their slots meanwhile.
 soon_refused() {
-	if nature starts-processes; then
+	if quirk starts-processes; then
 		match "$later_statuses" '^(429:[0-9]+ )?503:[0-9]+$'
 		((later_us < 5000000))
 	else
@@ -267,9 +267,9 @@ soon_refused() {
 
 @test "PostgreSQL hangs: POST answers 503 in time, GET goes on, then all is well by itself" {
 	create_and_remember
-	signal_part STOP postgres
+	signal_component STOP postgres
 	ask_everything
-	signal_part CONT postgres
+	signal_component CONT postgres
 	same "$first_status" 503
 	match "$first_retry" '^[1-9][0-9]*$'
 	((first_us < 5000000))
@@ -284,7 +284,7 @@ soon_refused() {
 }
 
 @test "a connection to Redis that was cut sends nobody to the record, which may be ahead" {
-	hold_part worker
+	hold_component worker
 	create_call
 	sql "UPDATE calls SET from_number = '+999' WHERE id = '$call_id'"
 	local from=''
@@ -295,15 +295,15 @@ soon_refused() {
 			from+=" $status_code $(json .from)"
 		done
 	done
-	release_part worker
+	release_component worker
 	same "$(tr -s ' ' '\n' <<<"${from# }" | sort -u | paste -sd' ')" '+1234567890 200'
 }
 
 @test "Redis hangs: POST answers 503 in time, GET is answered by PostgreSQL, then all is well" {
 	create_and_remember
-	signal_part STOP redis
+	signal_component STOP redis
 	ask_everything
-	signal_part CONT redis
+	signal_component CONT redis
 	same "$first_status" 503
 	match "$first_retry" '^[1-9][0-9]*$'
 	((first_us < 5000000))
@@ -317,11 +317,11 @@ soon_refused() {
 
 @test "both databases hang: every request is answered, none waits, then all is well" {
 	create_and_remember
-	signal_part STOP redis
-	signal_part STOP postgres
+	signal_component STOP redis
+	signal_component STOP postgres
 	ask_everything
-	signal_part CONT postgres
-	signal_part CONT redis
+	signal_component CONT postgres
+	signal_component CONT redis
 	same "$first_status $later_statuses $get_status" '503 503:12 503'
 	((first_us < 5000000 && later_us < 5000000 && get_us < 5000000))
 	same "$ready_status $metrics_status $health_status" '503 503 200'
@@ -332,7 +332,7 @@ soon_refused() {
 
 @test "a worker that is killed is started again, and the calls go on" {
 	local before
-	before=$(part_pid worker)
+	before=$(component_pid worker)
 	create_and_remember
 	kill -KILL "$before"
 	wait_until 20 is_another worker "$before"
@@ -340,7 +340,7 @@ soon_refused() {
 
 @test "a wsd that is killed is started again" {
 	local before
-	before=$(part_pid wsd)
+	before=$(component_pid wsd)
 	create_and_remember
 	kill -KILL "$before"
 	wait_until 20 is_another wsd "$before"
@@ -423,7 +423,7 @@ ticks_of() {
 	skip_by_nature starts-processes
 	create_and_remember
 	died=$(log_of api | grep -c 'pool\.died' || :)
-	signal_part STOP redis
+	signal_component STOP redis
 	replies=$BATS_TEST_TMPDIR/replies
 	curl -q -sS --noproxy '*' -Z --parallel-immediate -H "Authorization: Bearer $KEY" -o /dev/null \
 		-w '%{http_code}\n' "$BASE/calls/$call_id?n=[1-4]" >"$replies" 3>&- &
@@ -431,7 +431,7 @@ ticks_of() {
 	sleep 0.3
 	for child in $(pool_pids | tail -n +2); do kill -s TERM "$child"; done
 	sleep 0.2
-	signal_part CONT redis
+	signal_component CONT redis
 	wait "$curl"
 	same "$(sort "$replies" | uniq -c | sed 's/^ *//')" '4 200'
 	# The web server may have asked another one; so also: none was ended by the signal.
@@ -456,8 +456,8 @@ has_answer() {
 
 @test "a web server that is killed is started again with its pool, and no orphan stays" {
 	local before pids
-	nature binds-itself && skip 'who comes while it is started again is refused; see the next test'
-	before=$(part_pid api)
+	quirk binds-itself && skip 'who comes while it is started again is refused; see the next test'
+	before=$(component_pid api)
 	mapfile -t pids < <(pool_pids)
 	create_and_remember
 	kill -KILL "$before"
@@ -470,8 +470,8 @@ has_answer() {
 
 @test "a web server that is killed, and binds its port itself, is started again, and the pool stays" {
 	local before pids
-	nature binds-itself || skip 'mcs holds the port; see the test before'
-	before=$(part_pid api)
+	quirk binds-itself || skip 'mcs holds the port; see the test before'
+	before=$(component_pid api)
 	mapfile -t pids < <(pool_pids)
 	create_and_remember
 	kill -KILL "$before"
@@ -479,12 +479,12 @@ has_answer() {
 	wait_until 20 is_ready
 	api GET "/calls/$call_id"
 	expect 200
-	nature starts-processes || same "$(pool_pids)" "$(printf '%s\n' "${pids[@]}")"
+	quirk starts-processes || same "$(pool_pids)" "$(printf '%s\n' "${pids[@]}")"
 }
 
 @test "a PostgreSQL that is killed is started again" {
 	local before
-	before=$(part_pid postgres)
+	before=$(component_pid postgres)
 	create_and_remember
 	kill -KILL "$before"
 	wait_until 30 is_ready_with_another postgres "$before"
@@ -500,15 +500,15 @@ has_answer() {
 	local at total
 	at=$(json .created_at)
 	total=$(sql 'SELECT count(*) FROM calls')
-	stop_copy faulty
-	start_copy_again faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
+	stop_instance faulty
+	start_instance_again faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
 	same "$(sql 'SELECT count(*) FROM calls')" "$total"
 	api GET "/calls/$call_id"
 	expect 200
 	same "$(json .created_at)" "$at"
 	wait_until 30 has_recording
 	wait_until 30 nothing_moves
-	# For the case below, which finds the copy stopped.
+	# For the case below, which finds the instance stopped.
 	sql "SELECT id FROM calls WHERE status = 'COMPLETED' AND upload_status = 'COMPLETED'
 		AND cardinality(entered_at) = 4" | sort >"$BATS_FILE_TMPDIR/whole"
 	sql 'SELECT id FROM calls' | sort >"$BATS_FILE_TMPDIR/all"
@@ -522,12 +522,12 @@ has_answer() {
 		FROM calls c" >"$BATS_FILE_TMPDIR/most_at_once"
 	sql "SELECT sum(total_calls), sum(completed_calls), sum(uploads_completed), sum(active_calls),
 		sum(uploads_in_progress), sum(uploads_failed) FROM metrics" >"$BATS_FILE_TMPDIR/counters"
-	stop_copy faulty
+	stop_instance faulty
 }
 
 @test "after all that: every call that was promised is there and whole, and none was left half-way" {
 	sort -u "$BATS_FILE_TMPDIR/created" >"$BATS_TEST_TMPDIR/promised"
-	(($(wc -l <"$BATS_TEST_TMPDIR/promised") > $(nature starts-processes && echo 10 || echo 20))) # fewer tests
+	(($(wc -l <"$BATS_TEST_TMPDIR/promised") > $(quirk starts-processes && echo 10 || echo 20))) # fewer tests
 	same "$(comm -23 "$BATS_TEST_TMPDIR/promised" "$BATS_FILE_TMPDIR/whole")" ''
 	same "$(comm -23 "$BATS_FILE_TMPDIR/all" "$BATS_FILE_TMPDIR/whole")" ''
 }
@@ -575,11 +575,11 @@ has_answer() {
 @test "so does who was admitted before a worker that did not see it starts, and loads the open calls" {
 	use fast
 	fresh_key
-	hold_part worker
+	hold_component worker
 	burst 3
 	same "$(count_of 201)" 2
 	live FLUSHALL
-	kill -KILL "$(part_pid worker)"
+	kill -KILL "$(component_pid worker)"
 	wait_until 30 admitted_again
 	same "$(sql "SELECT count(*) FROM (
 			SELECT created_at - lag(created_at, 2) OVER (ORDER BY created_at) AS gap
@@ -604,7 +604,7 @@ remove_waiting_calls() {
 	wait_until 30 is_ready
 }
 
-peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(part_pid worker)/status"; }
+peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(component_pid worker)/status"; }
 
 @test "600 open calls with 60 KB each, and rows of before that write out to 2.8 MB: Redis is rebuilt, in little memory" {
 	local before restored=true

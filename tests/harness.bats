@@ -1,8 +1,8 @@
 # ./mcs test about itself: what is not run fails, and what failed is said again at the end, with the line of
 # the test and the folder of the logs. On trees made for it, whose programs are scripts.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup() {
 	tree=$BATS_TEST_TMPDIR/a.tree/with.dots
@@ -26,7 +26,7 @@ program() {
 test_tree() {
 	run env -i PATH="$BATS_TEST_TMPDIR/bin:/usr/bin:/bin" HOME=/ MCS_TEST_DIR="$BATS_TEST_TMPDIR/logs" bash -c '
 		here=$1
-		for file in tally test; do . "$0/tools/mcs-$file.sh"; done
+		for file in tally test; do . "$0/tests/harness/$file.sh"; done
 		mapfile -t names < <(unit_test_names)
 		test_mode release "${names[@]/#/"$here/build/release/tests/"}" "${@:2}"
 		print_tally "$MCS_TEST_DIR/release.failed"

@@ -1,15 +1,15 @@
 # Raw bytes, broken and hostile clients, by REST and by WebSocket, through the web server and at
 # wsd's own socket: each gets what it deserves, and nobody else notices.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 # A call that stands still for ever: a row that only the database knows.
 still_call=019a0000-0000-7000-8000-00000000abcd
 
-# The other calls of this copy stay in each state for minutes, unless `play` is called.
+# The other calls of this instance stay in each state for minutes, unless `play` is called.
 setup_file() {
-	start_copy hostile TIME_SCALE=0.01 LOG_LEVEL=debug WSD_MAX_CONNECTIONS=12000
+	start_instance hostile TIME_SCALE=0.01 LOG_LEVEL=debug WSD_MAX_CONNECTIONS=12000
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
 			entered_at, outcome, stage_ms)
 		VALUES ('$still_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
@@ -81,7 +81,7 @@ disperse() {
 	figure "$fate"
 }
 
-# Lets every call of the copy enter its next state at once.
+# Lets every call of the instance enter its next state at once.
 play() {
 	local key
 	for key in $(live --scan --pattern 'mcs:{*}:due'); do
@@ -114,7 +114,7 @@ measure_lateness() {
 	figure "$1: $(tail -n 1 "$out")"
 }
 
-rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(part_pid wsd)/status"; }
+rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(component_pid wsd)/status"; }
 
 connections() { ss -xH state connected "src $wsd_socket" | wc -l; }
 
@@ -216,7 +216,7 @@ expect_statuses() {
 	same "$(codes)" 431
 	printf -v filler '%*s' 20000 ''
 	send_raw web "GET $target HTTP/1.1\r\nHost: h\r\nX-Filler: ${filler// /x}\r\n$upgrade$key$version\r\n" --wait 2
-	nature long-header-400 && same "$(codes)" 400 || same "$(codes)" 431
+	quirk long-header-400 && same "$(codes)" 400 || same "$(codes)" 431
 }
 
 @test "what is pipelined behind a handshake is taken for frames, never for a request" {
@@ -242,7 +242,7 @@ expect_statuses() {
 
 @test "WSD_ORIGINS: pages of other origins are 403 before the upgrade; without Origin one gets in" {
 	local wsd socket=$BATS_TEST_TMPDIR/wsd2.sock origin
-	exec_in_copy WSD_LISTEN="$socket" WSD_ORIGINS='https://a.example, http://localhost:8080' \
+	exec_in_instance WSD_LISTEN="$socket" WSD_ORIGINS='https://a.example, http://localhost:8080' \
 		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
 	wsd=$!
 	crowds+=("$wsd")
@@ -389,12 +389,12 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	calls_before
 	send_raw web "${post}Content-Length: 23\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$inner" --wait 1
 	match "$(codes)" '^400'
-	! nature lengths-unjudged || created=$((created + 1))
+	! quirk lengths-unjudged || created=$((created + 1))
 	send_raw web "${post}Content-Length: 0\r\nContent-Length: ${#inner}\r\n\r\n$inner" --wait 1
 	match "$(codes)" '^400'
-	! nature first-length || created=$((created + 1))
+	! quirk first-length || created=$((created + 1))
 	send_raw web "${post}Content-Length: 23, 23\r\n\r\n$call" --wait 1
-	if nature same-lengths; then
+	if quirk same-lengths; then
 		match "$(codes)" '^201$'
 		created=$((created + 1))
 	else
@@ -411,7 +411,7 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n$call\r\n0\r\n\r\n" --wait 1
 	match "$(codes)" '^400'
 	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17\r\n${call}XX0\r\n\r\n" --wait 1
-	if nature broken-chunks; then
+	if quirk broken-chunks; then
 		match "$(codes)" '^201'
 		created=$((created + 1))
 	else
@@ -427,10 +427,10 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	local call='{"from":"+1","to":"+2"}'
 	calls_before
 	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17;x=y\r\n$call\r\n0\r\n\r\nrubbish\r\n\r\n" --wait 2
-	match "$(codes)" "$(nature chunked-unread && echo '^400' || echo '^201,400$')"
+	match "$(codes)" "$(quirk chunked-unread && echo '^400' || echo '^201,400$')"
 	send_raw web "${post}Content-Length: 23\r\n\r\n${call}GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" --wait 2
 	same "$(codes)" 201,200
-	calls_created "$(nature chunked-unread && echo 1 || echo 2)"
+	calls_created "$(quirk chunked-unread && echo 1 || echo 2)"
 }
 
 @test "a body that looks like FastCGI records is a body" {
@@ -469,7 +469,7 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 		/%2e%2e/health /%2e/health /x/%2e%2e/health '/%2fhealth' '/calls/..%2f..%2fhealth' \
 		'/calls/../../../etc/passwd' '/health%2f..' '/x%2f..%2fhealth' '/\..\health' '/health;x'; do
 		api GET "$path"
-		! nature dot-segments-400 || [[ $status_code != 400 || $path != *@(..|%2e)* ]] || continue
+		! quirk dot-segments-400 || [[ $status_code != 400 || $path != *@(..|%2e)* ]] || continue
 		expect 404 || { echo "the path was $path" >&2 && return 1; }
 	done
 	api GET '/%68ealth?x=%00&y=../..'
@@ -481,15 +481,15 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	printf -v filler '%*s' 20000 ''
 	filler=${filler// /x}
 	local refused=431
-	! nature long-header-400 && ! nature long-header-200 || refused=400
-	if ! nature long-header-200; then
+	! quirk long-header-400 && ! quirk long-header-200 || refused=400
+	if ! quirk long-header-200; then
 		send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nX: $filler\r\n\r\n" --wait 1
 		same "$(codes)" "$refused"
 		send_raw web "GET /$filler HTTP/1.1\r\nHost: h\r\n\r\n" --wait 1
 		match "$(codes)" '^4(14|31)$'
 	fi
 	for i in {1..2000}; do many+="X$i: y\r\n"; done
-	! nature many-headers || refused=400
+	! quirk many-headers || refused=400
 	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\n$many\r\n" --wait 1
 	same "$(codes)" "$refused"
 	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${filler:0:8000}\r\nConnection: close\r\n\r\n" --wait 1
@@ -561,12 +561,12 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	post /calls '{"from": "+666", "to": "+2"}'
 	sql 'ALTER TABLE calls DROP CONSTRAINT hostile'
 	expect 503
-	kill -STOP "$(part_pid redis)"
+	kill -STOP "$(component_pid redis)"
 	post /calls '{"from": "+1", "to": "+2"}'
-	kill -CONT "$(part_pid redis)"
+	kill -CONT "$(component_pid redis)"
 	expect 503
 	wait_until 20 is_ready
 	for text in "$good" "$refused" "$wrong"; do
-		nowhere "$text" "$MCS_VAR/log" "$(copies_folder)/hostile.out"
+		nowhere "$text" "$MCS_VAR/log" "$(instances_folder)/hostile.out"
 	done
 }

@@ -1,7 +1,7 @@
 # Bad input is refused with its reason and costs nothing; good input comes back as it was.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup() {
 	use fast

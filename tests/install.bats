@@ -1,8 +1,8 @@
 # make install and make uninstall, into a folder. What comes of it on a system is for
 # `./mcs test package`.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup() {
 	root=$BATS_TEST_TMPDIR/root
@@ -51,7 +51,7 @@ make_for_package() {
 
 @test "make deb names the packages that it needs and that are missing" {
 	local folder as_nobody=()
-	folder=$(copies_folder)/make-deb # where nobody can pass
+	folder=$(instances_folder)/make-deb # where nobody can pass
 	bin=$folder/bin
 	mkdir -p "$bin"
 	printf '#!/bin/sh\nexit 1\n' | tee "$bin/dpkg-query" >"$bin/sudo"

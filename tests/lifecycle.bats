@@ -1,7 +1,7 @@
 # The life of a call: states, their order and length, what the log says, and the counters.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 calls=320
 

@@ -1,8 +1,8 @@
 # The two limits: exact under load, nothing lost, nothing leaked.
 
-load helpers
-load service
-load document
+load harness/helpers
+load harness/service
+load harness/specification
 
 # What takes seconds of real time goes on beside the other cases; the last ones look at it.
 setup_file() {
@@ -15,7 +15,7 @@ setup_file() {
 	hammer >"$BATS_FILE_TMPDIR/hammer.log" 2>&1 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/hammer.pid"
 	# Calls short, many a second: here only the concurrent limit refuses.
-	start_copy narrow TIME_SCALE=20 MAX_CPS_PER_KEY=1000
+	start_instance narrow TIME_SCALE=20 MAX_CPS_PER_KEY=1000
 }
 
 # The document's two rate limiting tests, one after the other: they use the same key.
@@ -146,11 +146,11 @@ admitted_again() {
 	use narrow
 	fresh_key
 	local shard
-	hold_part worker
+	hold_component worker
 	create_call
 	shard=$(live_key call "$call_id") shard=${shard%%call:*}
 	sql "UPDATE calls SET stage_ms = '{50, 3600000, 7000, 50}' WHERE id = '$call_id'"
-	release_part worker
+	release_component worker
 	wait_until 20 has_status RINGING
 	# What follows the state that its job ends, to the microsecond.
 	same "$(live EVAL 'return string.format("%.0f", redis.call("ZSCORE", KEYS[2], ARGV[1]) -
@@ -164,11 +164,11 @@ admitted_again() {
 @test "Retry-After while a call waits for a worker that died: until the lease of its job is over" {
 	use narrow
 	fresh_key
-	hold_part worker
+	hold_component worker
 	burst 3
 	same "$statuses" '201:3'
 	wait_until 20 retry_after_is 5
-	release_part worker
+	release_component worker
 	wait_until 20 no_slots "$KEY"
 }
 
@@ -243,13 +243,13 @@ unknown_is_completed() {
 	create_call '{"from": "+5550002", "to": "+2", "metadata": {"x": "é"}}'
 	# As if the insert had never come: the row goes, what Redis holds stays.
 	# (Worker and counters are held still meanwhile, so that nothing half done is seen.)
-	hold_part worker
+	hold_component worker
 	create_call '{"from": "+5550003", "to": "+2", "metadata": {"x": "é"}}'
 	sql "BEGIN; DELETE FROM calls WHERE id = '$call_id';
 		UPDATE metrics SET total_calls = total_calls - 1, active_calls = active_calls - 1
 		WHERE id = 1; COMMIT"
 	same "$(slots_of "$KEY")" 2
-	release_part worker
+	release_component worker
 	wait_until 20 has_recording
 	same "$(jq -c '[.from, .metadata]' <<<"$body")" '["+5550003",{"x":"é"}]'
 	wait_until 10 no_slots "$KEY"

@@ -1,35 +1,35 @@
 # ./mcs: run, what it says, what it refuses, what it leaves behind, and its other commands.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup_file() {
 	local file=$BATS_FILE_TMPDIR/env
-	printf '%s\n' '# settings of the copy' 'PORT=1 # the environment beats this' 'export MAX_CPS_PER_KEY=5' \
+	printf '%s\n' '# settings of the instance' 'PORT=1 # the environment beats this' 'export MAX_CPS_PER_KEY=5' \
 		'MAX_CONCURRENT_CALLS_PER_KEY="100"' 'RETENTION_DAYS=1' "TIME_SCALE='20'" >"$file"
-	start_copy own MCS_ENV_FILE="$file"
+	start_instance own MCS_ENV_FILE="$file"
 }
 
 setup() {
 	use own
 	fresh_key
-	out=$(copies_folder)/own.out
+	out=$(instances_folder)/own.out
 }
 
 # Whatever happened to the test that did this.
 teardown() {
-	[[ ! ${held:-} ]] || release_part worker
+	[[ ! ${held:-} ]] || release_component worker
 	[[ ! ${printer:-} ]] || kill "$printer"
 }
 
-# The processes of the copy in use: mcs itself and all that its parts consist of.
-copy_processes() {
+# The processes of the instance in use: mcs itself and all that its components consist of.
+instance_processes() {
 	local number
 	cat "$MCS_VAR/mcs.pid"
 	while read -r _ number _; do
 		echo "$number"
 		descendants_of "$number"
-	done <"$MCS_VAR/parts"
+	done <"$MCS_VAR/components"
 }
 
 descendants_of() {
@@ -42,7 +42,7 @@ descendants_of() {
 
 # Starts `own` again, after it has ended in whatever way.
 start_again() {
-	start_copy_again own MCS_ENV_FILE="$BATS_FILE_TMPDIR/env"
+	start_instance_again own MCS_ENV_FILE="$BATS_FILE_TMPDIR/env"
 }
 
 # --- run ------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ start_again() {
 
 @test "only the web server's port is opened" {
 	local number inodes listening
-	inodes=$(for number in $(copy_processes); do
+	inodes=$(for number in $(instance_processes); do
 		find "/proc/$number/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n'
 	done | sort -u)
 	listening=$(awk '$4 == "0A" { print $10, $2 }' /proc/net/tcp /proc/net/tcp6 |
@@ -80,12 +80,12 @@ start_again() {
 @test "nothing but mcs itself runs as root" {
 	((EUID == 0)) || skip 'not root here'
 	local number
-	for number in $(copy_processes | tail -n +2); do
+	for number in $(instance_processes | tail -n +2); do
 		[[ ! -e /proc/$number ]] || same "$number $(ps -o user= -p "$number")" "$number mcs"
 	done
 }
 
-@test "the folder of the copy is closed to others" {
+@test "the folder of the instance is closed to others" {
 	local path
 	for path in run postgres; do
 		same "$(stat -c %a "$MCS_VAR/$path")" 700
@@ -98,12 +98,12 @@ start_again() {
 @test "a port that is taken is one clear line, and nothing is left behind" {
 	local taken=$PORT
 	run env -i PATH="$PATH" HOME="${HOME:-/}" MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null \
-		ASAN_OPTIONS="${ASAN_OPTIONS:-}" PORT="$taken" MCS_VAR="$(copies_folder)/second" "$MCS_ROOT/mcs" run
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}" PORT="$taken" MCS_VAR="$(instances_folder)/second" "$MCS_ROOT/mcs" run
 	[[ $status != 0 ]]
 	same "${#lines[@]}" 1
 	match "$output" "^mcs: port $taken is taken on 127\.0\.0\.1"
-	[[ ! $(find "$(copies_folder)/second" -type s) ]]
-	[[ ! -e $(copies_folder)/second/mcs.pid ]]
+	[[ ! $(find "$(instances_folder)/second" -type s) ]]
+	[[ ! -e $(instances_folder)/second/mcs.pid ]]
 	is_ready
 }
 
@@ -113,22 +113,22 @@ start_again() {
 	[[ $status != 0 ]]
 	match "$output" "^mcs: already running in $MCS_VAR as process $(<"$MCS_VAR/mcs.pid"); for a second instance: \./mcs run PORT=[0-9]+ MCS_VAR=/tmp/second\$"
 	is_ready
-	same "$(part_pid api)" "$(awk '$1 == "api" { print $2 }' "$MCS_VAR/parts")"
+	same "$(component_pid api)" "$(awk '$1 == "api" { print $2 }' "$MCS_VAR/components")"
 }
 
 @test "a folder that holds other things is refused" {
-	mkdir "$(copies_folder)/other"
-	echo precious >"$(copies_folder)/other/file"
-	run env MCS_VAR="$(copies_folder)/other" PORT="$(free_port)" MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" run
+	mkdir "$(instances_folder)/other"
+	echo precious >"$(instances_folder)/other/file"
+	run env MCS_VAR="$(instances_folder)/other" PORT="$(free_port)" MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" run
 	[[ $status != 0 ]]
 	match "$output" '^mcs: MCS_VAR=.* holds other things'
-	same "$(ls -A "$(copies_folder)/other")" file
+	same "$(ls -A "$(instances_folder)/other")" file
 }
 
 @test "POSTGRES_HOST and REDIS_HOST make it use those servers, and start none" {
 	local servers=$MCS_VAR/run
-	start_copy guest POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" TIME_SCALE=20
-	same "$(awk '$1 != "pool" { print $1 }' "$MCS_VAR/parts" | paste -sd ' ')" 'wsd worker api'
+	start_instance guest POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" TIME_SCALE=20
+	same "$(awk '$1 != "pool" { print $1 }' "$MCS_VAR/components" | paste -sd ' ')" 'wsd worker api'
 	create_call
 	use own
 	api GET "/calls/$call_id"
@@ -136,42 +136,42 @@ start_again() {
 	use guest
 	wait_until 20 has_recording
 	match "$(mcs status)" 'postgres  elsewhere'
-	stop_copy guest
+	stop_instance guest
 	use own
 	is_ready
 }
 
-is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
+is_another() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
 @test "PARTS=worker: no port, no web server; restart replaces the worker" {
 	local servers=$MCS_VAR/run old
-	start_copy hand POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
-	same "$(awk '{ print $1 }' "$MCS_VAR/parts")" worker
+	start_instance hand POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	same "$(awk '{ print $1 }' "$MCS_VAR/components")" worker
 	run bash -c ': <"/dev/tcp/127.0.0.1/$1"' - "$PORT"
 	((status != 0))
 	run mcs status
 	same "$status" 0
 	match "$output" 'api       elsewhere'
-	old=$(part_pid worker)
+	old=$(component_pid worker)
 	run mcs restart
 	same "$status" 0
-	[[ $(part_pid worker) != "$old" ]]
+	[[ $(component_pid worker) != "$old" ]]
 	are_gone "$old"
-	old=$(part_pid worker)
+	old=$(component_pid worker)
 	kill -KILL "$old"
 	wait_until 10 is_another worker "$old"
-	stop_copy hand
+	stop_instance hand
 	use own
 }
 
 @test "run --wait returns when the service is ready, in the background; stop stops it" {
 	local servers=$MCS_VAR/run number own=$MCS_VAR
 	# As in a CI's step: the shell that started it, and its output, are gone afterwards.
-	run bash -c 'exec setsid -w "$@" </dev/null' sh env "MCS_VAR=$(copies_folder)/hidden" PORT="$(free_port)" \
+	run bash -c 'exec setsid -w "$@" </dev/null' sh env "MCS_VAR=$(instances_folder)/hidden" PORT="$(free_port)" \
 		MCS_ENV_FILE=/dev/null MCS_SERVER="${MCS_SERVER:-lighttpd}" "$MCS_ROOT/mcs" run --wait POSTGRES_HOST="$servers" \
 		REDIS_HOST="$servers/redis.sock"
 	same "$status" 0
-	MCS_VAR=$(copies_folder)/hidden
+	MCS_VAR=$(instances_folder)/hidden
 	number=$(<"$MCS_VAR/mcs.pid")
 	match "$output" "^mcs: ready in the background as process $number; ./mcs stop stops it"
 	match "$output" "  URL       http://localhost:[0-9]+"
@@ -194,7 +194,7 @@ is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 
 @test "run --detach returns as soon as it starts, and says how to go on" {
 	local servers=$MCS_VAR/run own=$MCS_VAR
-	MCS_VAR=$(copies_folder)/hidden
+	MCS_VAR=$(instances_folder)/hidden
 	# A lock that the caller holds is its own, and not the instance's.
 	run flock "$BATS_TEST_TMPDIR/lock" env MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" run --detach --quiet \
 		PARTS=worker POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock"
@@ -220,7 +220,7 @@ is_another() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
 	wait_until 30 grep -qE "^$iso_time  POST /calls refused, 400: " "$out"
 	# Only so many a second, and none for what is no news; nothing that a terminal obeys.
 	local i log printed=$BATS_TEST_TMPDIR/printed
-	log=$(copies_folder)/a.log
+	log=$(instances_folder)/a.log
 	: >"$log"
 	chmod 644 "$log"
 	"$MCS_VAR/bin/mcs-admin" events "$log" >"$printed" 3>&- &
@@ -247,12 +247,12 @@ prints_a_warning() {
 	grep -qx "2026-11-27T10:00:00.000Z  warn worker $1 msg=\"gone\"" "$printed"
 }
 
-@test "status shows every part and where it is ready" {
+@test "status shows every component and where it is ready" {
 	run mcs status
 	same "$status" 0
 	local name
 	for name in postgres redis wsd worker api; do
-		match "$output" "$name +running +$(part_pid "$name") "
+		match "$output" "$name +running +$(component_pid "$name") "
 	done
 	match "$output" "ready at http://localhost:$PORT\$"
 }
@@ -273,7 +273,7 @@ prints_a_warning() {
 	match "$output" "$iso_time info worker worker\.start "
 	[[ $output != *'pool.start'* ]]
 	run mcs logs
-	nature process-a-request || match "$output" 'pool\.start'
+	quirk process-a-request || match "$output" 'pool\.start'
 	match "$output" 'worker\.start'
 	match "$output" 'wsd\.start'
 	run mcs logs nonsense
@@ -302,7 +302,7 @@ Call $call_id: RINGING -> (UN)?ANSWERED
 Call $call_id: (UN)?ANSWERED -> COMPLETED
  Enqueued recording upload job for call: $call_id\$"
 	local redis
-	redis=$(part_pid redis)
+	redis=$(component_pid redis)
 	kill -s SEGV "$redis" # what it would print then has the arguments of the last command in it
 	await_gone 20 "$redis"
 	run grep -E 'BUG REPORT|argv' "$MCS_VAR/log/redis.log"
@@ -334,21 +334,21 @@ closed: call finished\$"
 @test "watch prints each event of a call once, whatever is cut meanwhile, and ends with it" {
 	local watched=$BATS_TEST_TMPDIR/watched said=$BATS_TEST_TMPDIR/said watcher
 	held=yes
-	hold_part worker
+	hold_component worker
 	create_call
 	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" watch "$call_id" >"$watched" 2>"$said" 3>&- &
 	watcher=$!
 	wait_until 30 grep -q 'QUEUED$' "$watched"
-	kill -KILL "$(part_pid wsd)"
+	kill -KILL "$(component_pid wsd)"
 	wait_until 30 grep -q 'trying again$' "$said"
-	release_part worker
+	release_component worker
 	wait "$watcher"
 	check_watched "$watched"
 	same "$(wc -l <"$said")" 1
 	# Also afterwards, by the URL that the creation gave, and by wsd's own socket.
 	mcs watch "ws://localhost:$PORT/ws?call_id=$call_id" >"$watched"
 	check_watched "$watched"
-	(exec_in_copy "$MCS_VAR/bin/mcs-admin" watch "$call_id") >"$watched"
+	(exec_in_instance "$MCS_VAR/bin/mcs-admin" watch "$call_id") >"$watched"
 	check_watched "$watched"
 }
 
@@ -467,7 +467,7 @@ mcs: the instance that was asked is http://localhost:$PORT \\(MCS_VAR=$MCS_VAR\\
 	[[ $status != 0 ]]
 	match "$output" "^mcs: run: unknown argument 'nonsense'"
 	[[ ! -e $BATS_TEST_TMPDIR/v ]]
-	# The copy whose data is there already: the argument beats the environment.
+	# The instance whose data is there already: the argument beats the environment.
 	run mcs run "MCS_VAR=$MCS_VAR"
 	match "$output" '^mcs: already running in '
 }
@@ -506,7 +506,7 @@ rows_of() { [[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1'") == "
 }
 
 # It looks once a minute, and when it starts.
-retire() { kill -s TERM "$(part_pid worker)"; }
+retire() { kill -s TERM "$(component_pid worker)"; }
 
 uploads_ended() {
 	[[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1' AND upload_status <> 'COMPLETED'") == 0 ]]
@@ -519,14 +519,14 @@ is_smaller() { (($(stat -c %s "$1") < $2)); }
 
 @test "a socket that a cleaner of temporary files removed is there again, and the service whole" {
 	local socket sockets=("$MCS_VAR"/run/.s.PGSQL.5432 "$MCS_VAR"/run/redis.sock "$MCS_VAR"/run/wsd.sock)
-	nature starts-processes || sockets+=("$(find "$MCS_VAR/run" -name 'responder.*' -type s -print -quit)")
+	quirk starts-processes || sockets+=("$(find "$MCS_VAR/run" -name 'responder.*' -type s -print -quit)")
 	for socket in "${sockets[@]}"; do
 		[[ -S $socket ]]
 		rm "$socket"
 	done
 	for socket in "${sockets[@]}"; do
 		wait_until 60 is_socket "$socket"
-		grep -qxF "mcs: the socket $socket was removed; $(part_of_socket "$socket") is started again" "$out"
+		grep -qxF "mcs: the socket $socket was removed; $(component_of_socket "$socket") is started again" "$out"
 	done
 	wait_until 60 is_ready
 	fresh_key
@@ -535,12 +535,12 @@ is_smaller() { (($(stat -c %s "$1") < $2)); }
 	grep -q '"recording_url":"https' "$BATS_TEST_TMPDIR/watched"
 }
 
-part_of_socket() {
+component_of_socket() {
 	case $1 in
 		*/.s.PGSQL*) echo postgres ;;
 		*/redis.sock) echo redis ;;
 		*/wsd.sock) echo wsd ;;
-		*) [[ $(part_pid pool) ]] && echo pool || echo api ;;
+		*) [[ $(component_pid pool) ]] && echo pool || echo api ;;
 	esac
 }
 
@@ -565,7 +565,7 @@ part_of_socket() {
 
 @test "a folder that was removed under a running instance: run and status say so, and the instance ends" {
 	local servers=$MCS_VAR/run number folder
-	start_copy gone POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	start_instance gone POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
 	number=$(<"$MCS_VAR/mcs.pid") folder=$MCS_VAR
 	kill -STOP "$number" # so that it does not notice at once
 	rm -r "$MCS_VAR"
@@ -577,29 +577,29 @@ part_of_socket() {
 	same "$output" "mcs: the folder $folder was removed while process $number runs in it; ./mcs stop ends that"
 	kill -CONT "$number"
 	wait_until 60 process_is_gone "$number"
-	grep -qx "mcs: the folder $folder was removed, so its instance ends" "$(copies_folder)/gone.out"
+	grep -qx "mcs: the folder $folder was removed, so its instance ends" "$(instances_folder)/gone.out"
 	run mcs status
 	same "$output" "mcs: not running in $folder"
 	# stop need not wait for that.
-	start_copy_again gone POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	start_instance_again gone POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
 	rm -r "$MCS_VAR"
 	run mcs stop
 	same "$status" 0
-	rm "$(copies_folder)/gone.copy"
+	rm "$(instances_folder)/gone.instance"
 }
 
 # --- the end --------------------------------------------------------------------------------------
 
-# Launches the copy `first`, and creates a call at once when /health answers.
+# Launches the instance `first`, and creates a call at once when /health answers.
 create_at_first_health() {
 	local number
-	launch_copy first
+	launch_instance first
 	use first
-	read -r number _ <"$(copies_folder)/first.copy"
+	read -r number _ <"$(instances_folder)/first.instance"
 	wait_until 90 health_answers_or_gone "$number"
 	fresh_key
 	create_call
-	await_copy first
+	await_instance first
 }
 
 health_answers_or_gone() {
@@ -612,25 +612,25 @@ health_answers_or_gone() {
 	mcs restart
 	fresh_key
 	create_call
-	stop_copy first
+	stop_instance first
 	create_at_first_health
 	run grep -hE ' (warn|error) ' "$MCS_VAR"/log/worker.log
 	same "$output" ''
 	same "$(grep -c ' live.load ' "$MCS_VAR/log/worker.log")" 2
-	stop_copy first
+	stop_instance first
 }
 
 @test "a second instance with a Redis of its own on the same database says so and does not start; the first goes on" {
 	local servers=$MCS_VAR/run created=0
-	launch_copy rival POSTGRES_HOST="$servers"
+	launch_instance rival POSTGRES_HOST="$servers"
 	local rival_log
-	rival_log=$(copies_folder)/rival/log/worker.log
+	rival_log=$(instances_folder)/rival/log/worker.log
 	wait_until 60 grep -qs ' live.rival ' "$rival_log"
 	for ((; created < 5; created++)); do
 		fresh_key
 		create_call
 	done
-	stop_copy rival
+	stop_instance rival
 	run grep -hE 'live.(lost|invalidated)' "$MCS_VAR/log/worker.log" "$rival_log"
 	same "$output" ''
 	grep -q ' live.rival session="process [0-9]* of PostgreSQL, by a unix socket" msg="a worker with another Redis' "$rival_log"
@@ -638,12 +638,12 @@ health_answers_or_gone() {
 
 @test "a web server whose Redis is not the one that the database's workers use says so when it is not ready" {
 	local servers=$MCS_VAR/run
-	launch_copy rival POSTGRES_HOST="$servers" PARTS=wsd,api
+	launch_instance rival POSTGRES_HOST="$servers" PARTS=wsd,api
 	use rival
-	wait_until 60 health_answers_or_gone "$(cut -d' ' -f1 "$(copies_folder)/rival.copy")"
+	wait_until 60 health_answers_or_gone "$(cut -d' ' -f1 "$(instances_folder)/rival.instance")"
 	KEY='' api GET /ready
 	expect_error 503 'Not ready; missing: the live state in Redis (a worker uses this database with another Redis)'
-	stop_copy rival
+	stop_instance rival
 	use own
 	KEY='' api GET /ready
 	expect 200
@@ -652,13 +652,13 @@ health_answers_or_gone() {
 @test "stop stops all that was started, and leaves nothing but the data" {
 	local pids
 	create_call
-	mapfile -t pids < <(copy_processes)
+	mapfile -t pids < <(instance_processes)
 	((${#pids[@]} > 12))
 	run mcs stop
 	same "$status" 0
 	same "$output" 'mcs: stopped'
 	await_gone 5 "${pids[@]}"
-	[[ ! $(find "$MCS_VAR" -type s) && ! -e $MCS_VAR/mcs.pid && ! -e $MCS_VAR/parts ]]
+	[[ ! $(find "$MCS_VAR" -type s) && ! -e $MCS_VAR/mcs.pid && ! -e $MCS_VAR/components ]]
 	run mcs status
 	[[ $status != 0 ]]
 }
@@ -672,7 +672,7 @@ health_answers_or_gone() {
 	local pids
 	create_call
 	echo "$call_id" >"$BATS_FILE_TMPDIR/live"
-	mapfile -t pids < <(copy_processes)
+	mapfile -t pids < <(instance_processes)
 	kill -KILL "${pids[0]}"
 	await_gone 60 "${pids[@]}"
 }
@@ -683,9 +683,9 @@ health_answers_or_gone() {
 	KEY=$(sql "SELECT api_key FROM calls WHERE id = '$call_id'")
 	wait_until 30 has_recording
 	local pids
-	mapfile -t pids < <(copy_processes)
+	mapfile -t pids < <(instance_processes)
 	kill -INT "${pids[0]}"
 	await_gone 60 "${pids[@]}"
 	[[ ! $(find "$MCS_VAR" -type s) && ! -e $MCS_VAR/mcs.pid ]]
-	rm "$(copies_folder)/own.copy"
+	rm "$(instances_folder)/own.instance"
 }

@@ -1,9 +1,9 @@
 # Databases by name: resolvers that hang, several addresses of which not all answer, names that move.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
-# The copy `names` uses the databases of `fast` over relays at 127.0.0.3 and ::1 (127.0.0.5 where there
+# The instance `names` uses the databases of `fast` over relays at 127.0.0.3 and ::1 (127.0.0.5 where there
 # is no IPv6); nobody answers at 127.0.0.2, and nobody listens at 127.0.0.4.
 setup_file() {
 	use fast
@@ -15,7 +15,7 @@ setup_file() {
 	relay silent-redis 127.0.0.2 "$REDIS_PORT"
 	relays 127.0.0.3
 	both_are 127.0.0.2 127.0.0.3
-	start_copy names PARTS=wsd,api RESPONDERS=1 TIME_SCALE=20 POSTGRES_HOST=db.test POSTGRES_PORT="$DB_PORT" REDIS_HOST=redis.test REDIS_PORT="$REDIS_PORT" \
+	start_instance names PARTS=wsd,api RESPONDERS=1 TIME_SCALE=20 POSTGRES_HOST=db.test POSTGRES_PORT="$DB_PORT" REDIS_HOST=redis.test REDIS_PORT="$REDIS_PORT" \
 		LD_PRELOAD="$NAMES/names.so" NAMES_FILE="$NAMES/file" \
 		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
 }
@@ -68,7 +68,7 @@ works() {
 	wait_until 60 can_be_watched
 }
 
-# Not by forget_live: that asks the Redis of the copy in use.
+# Not by forget_live: that asks the Redis of the instance in use.
 forget_in_redis() {
 	redis-cli -s "$SERVERS/redis.sock" EVAL "return redis.call('DEL', unpack(KEYS))" 1 \
 		"$(redis-cli -s "$SERVERS/redis.sock" --scan --pattern "mcs:{*}:call:$call_id")"

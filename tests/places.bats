@@ -2,8 +2,8 @@
 # user's, and in folders whose names are full of special characters. A place has a person's environment,
 # and nothing of the tests' own.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 # What separates, quotes or stands for a pattern somewhere, and letters of two bytes.
 odd='a b,c [x]{y,z} äö;#%&(é)+=@~!^.d'
@@ -15,7 +15,7 @@ setup() {
 }
 
 teardown() {
-	[[ ! -e $(copies_folder)/$name.copy ]] || stop_copy "$name"
+	[[ ! -e $(instances_folder)/$name.instance ]] || stop_instance "$name"
 	[[ ! -L $place/var ]] || rm -rf "$(readlink "$place/var")"
 	[[ ! ${base:-} ]] || rm -rf "$base"
 	[[ ! ${user:-} ]] || userdel -r "$user" 2>/dev/null
@@ -49,13 +49,13 @@ exec_in_place() {
 # ./mcs run there, until it is ready or has ended; VAR=value words go into its environment.
 run_in_place() {
 	local folder
-	folder=$(copies_folder)
+	folder=$(instances_folder)
 	port=$(free_port)
 	: >"$folder/$name.out"
 	exec_in_place "$@" ./mcs run </dev/null >"$folder/$name.out" 2>&1 3>&- 4>&- &
-	echo "$! $port" >"$folder/$name.copy"
-	wait_until 600 copy_is_up_or_gone "$folder/$name.out" "$!"
-	await_copy "$name"
+	echo "$! $port" >"$folder/$name.instance"
+	wait_until 600 instance_is_up_or_gone "$folder/$name.out" "$!"
+	await_instance "$name"
 	BASE=http://127.0.0.1:$port PORT=$port KEY=test-api-key-1
 }
 
@@ -68,11 +68,11 @@ run_in_place() {
 	create_call
 	match "$(in_place ./mcs status)" "ready at http://localhost:$port\$"
 	match "$(readlink "$place/var")" '^/var/lib/mcs/[0-9a-f]{12}$'
-	stop_copy "$name"
+	stop_instance "$name"
 	# A second start finds the data; one after `rm -r var` does not.
 	run_in_place
 	same "$(in_place ./mcs psql -qAtc 'SELECT count(*) FROM calls')" 1
-	stop_copy "$name"
+	stop_instance "$name"
 	rm -r "$place/var"
 	run_in_place
 	same "$(in_place ./mcs psql -qAtc 'SELECT count(*) FROM calls')" 0

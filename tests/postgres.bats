@@ -2,35 +2,35 @@
 # defaults of their own, the original program's tables, a role that may only use the tables, odd names, and
 # PgBouncer before it.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup_file() {
 	start_external
 	make_odd_database
 	make_original_database
 	create_with_database_sql "$pooled_role" pooled
-	launch_copy odd POSTGRES_HOST="$EXTERNAL" TIME_SCALE=20 MAX_CPS_PER_KEY=1000 MAX_CONCURRENT_CALLS_PER_KEY=1000
-	launch_copy original POSTGRES_HOST="$EXTERNAL" POSTGRES_DB="$original_db" POSTGRES_USER="$rows_role" TIME_SCALE=20 \
+	launch_instance odd POSTGRES_HOST="$EXTERNAL" TIME_SCALE=20 MAX_CPS_PER_KEY=1000 MAX_CONCURRENT_CALLS_PER_KEY=1000
+	launch_instance original POSTGRES_HOST="$EXTERNAL" POSTGRES_DB="$original_db" POSTGRES_USER="$rows_role" TIME_SCALE=20 \
 		UPLOAD_FAILURE_RATE=0
-	launch_copy names POSTGRES_DB="$odd_name" POSTGRES_USER=svc@project.iam TIME_SCALE=20
+	launch_instance names POSTGRES_DB="$odd_name" POSTGRES_USER=svc@project.iam TIME_SCALE=20
 	if start_pgbouncer; then
-		launch_copy pooled POSTGRES_HOST="$EXTERNAL" POSTGRES_PORT=6432 POSTGRES_DB=pooled POSTGRES_USER="$pooled_role" \
+		launch_instance pooled POSTGRES_HOST="$EXTERNAL" POSTGRES_PORT=6432 POSTGRES_DB=pooled POSTGRES_USER="$pooled_role" \
 			POSTGRES_POOL_MODE=transaction TIME_SCALE=20 MAX_CPS_PER_KEY=1000 MAX_CONCURRENT_CALLS_PER_KEY=1000
-		launch_copy session POSTGRES_HOST="$EXTERNAL" POSTGRES_PORT=6432 POSTGRES_DB=in_sessions \
+		launch_instance session POSTGRES_HOST="$EXTERNAL" POSTGRES_PORT=6432 POSTGRES_DB=in_sessions \
 			POSTGRES_USER="$pooled_role" TIME_SCALE=20
-		await_copy pooled
-		await_copy session
+		await_instance pooled
+		await_instance session
 	fi
-	await_copy odd
-	await_copy original
-	await_copy names
+	await_instance odd
+	await_instance original
+	await_instance names
 }
 
 teardown_file() {
 	local name
 	for name in odd original names pooled session; do
-		[[ ! -e $(copies_folder)/$name.copy ]] || stop_copy "$name"
+		[[ ! -e $(instances_folder)/$name.instance ]] || stop_instance "$name"
 	done
 	for name in pgbouncer postgres; do
 		[[ ! -e $EXTERNAL/$name.pid ]] || kill -s INT "$(<"$EXTERNAL/$name.pid")"
@@ -39,7 +39,7 @@ teardown_file() {
 	rm -rf "$EXTERNAL"
 }
 
-EXTERNAL=$(copies_folder)/external # its folder, and that of its socket and PgBouncer's
+EXTERNAL=$(instances_folder)/external # its folder, and that of its socket and PgBouncer's
 
 # Each in the form that breaks whatever does not quote it.
 odd_name="it's \"odd\" \\ db=1 \$x"
@@ -165,7 +165,7 @@ start_pgbouncer() {
 	wait_until 20 test -S "$EXTERNAL/.s.PGSQL.6432"
 }
 
-need_pgbouncer() { [[ -e $(copies_folder)/pooled.copy ]] || skip 'pgbouncer is not installed'; }
+need_pgbouncer() { [[ -e $(instances_folder)/pooled.instance ]] || skip 'pgbouncer is not installed'; }
 
 # --- encoding -------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ need_pgbouncer() { [[ -e $(copies_folder)/pooled.copy ]] || skip 'pgbouncer is n
 	admin_sql '' "CREATE DATABASE once_ascii OWNER mcs TEMPLATE template0 ENCODING 'SQL_ASCII'"
 	"${psql_client%/psql}/pg_dump" -h "$EXTERNAL" -U postgres --no-owner --exclude-table-data=calls mock_communications |
 		"$psql_client" -qAtX -h "$EXTERNAL" -U mcs -d once_ascii >"$BATS_TEST_TMPDIR/restored"
-	(exec_in_copy POSTGRES_DB=once_ascii GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 REQUEST_METHOD=GET \
+	(exec_in_instance POSTGRES_DB=once_ascii GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 REQUEST_METHOD=GET \
 		REQUEST_URI=/ready "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-responder") </dev/null >"$reply"
 	grep -q '^Status: 503' "$reply"
 	match "$(tail -n 1 "$reply")" 'missing: PostgreSQL \(its encoding is not UTF8\)'

@@ -1,8 +1,8 @@
 # Least privilege: who the processes are and what they may, who reaches the files and sockets, what
 # the database's role may, and that the service's user has no hold on root.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 settings=(TIME_SCALE=20 REDIS_PASSWORD=secret-of-redis POSTGRES_PASSWORD=secret-of-postgres)
 
@@ -11,7 +11,7 @@ setup_file() {
 	local mask
 	mask=$(umask)
 	umask 000
-	start_copy tight "${settings[@]}"
+	start_instance tight "${settings[@]}"
 	umask "$mask"
 }
 
@@ -21,13 +21,13 @@ setup() {
 	KEY=demo-key
 }
 
-# The processes of the copy but mcs itself, a line each.
+# The processes of the instance but mcs itself, a line each.
 service_pids() {
 	local number
 	while read -r _ number _; do
 		echo "$number"
 		descendants_of "$number"
-	done <"$MCS_VAR/parts"
+	done <"$MCS_VAR/components"
 }
 
 descendants_of() {
@@ -41,7 +41,7 @@ descendants_of() {
 # A field of /proc/PID/status as one line of words.
 status_of() { awk -v name="$2:" '$1 == name { $1 = ""; print substr($0, 2) }' "/proc/$1/status"; }
 
-# A command as somebody who has nothing to do with the copy, and as the service's own user.
+# A command as somebody who has nothing to do with the instance, and as the service's own user.
 stranger() { setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"; }
 service() { setpriv --reuid=mcs --regid=mcs --init-groups -- "$@"; }
 
@@ -84,7 +84,7 @@ cannot() {
 	skip_by_nature starts-processes
 	mapfile -t pids < <(pool_pids)
 	((${#pids[@]} == 5))
-	for number in "${pids[@]:1}" "$(part_pid wsd)" "$(part_pid worker)"; do
+	for number in "${pids[@]:1}" "$(component_pid wsd)" "$(component_pid worker)"; do
 		same "$number $(status_of "$number" Seccomp)" "$number 2"
 	done
 }
@@ -92,7 +92,7 @@ cannot() {
 @test "others of their user cannot look into them: no memory, no environment, no core" {
 	local number pids
 	mapfile -t pids < <(pool_pids)
-	for number in "${pids[@]}" "$(part_pid wsd)" "$(part_pid worker)"; do
+	for number in "${pids[@]}" "$(component_pid wsd)" "$(component_pid worker)"; do
 		[[ -r /proc/$number/environ ]]
 		cannot service cat "/proc/$number/environ"
 		cannot service head -c 1 "/proc/$number/maps"
@@ -103,7 +103,7 @@ cannot() {
 @test "an heir to the pool has no more than the child that it was" {
 	local pids heir
 	skip_by_nature starts-processes
-	[[ ! $(part_pid pool) ]] || skip 'mcs itself starts the pool, and starts another one'
+	[[ ! $(component_pid pool) ]] || skip 'mcs itself starts the pool, and starts another one'
 	mapfile -t pids < <(pool_pids)
 	kill -KILL "${pids[0]}"
 	wait_until 10 has_new_pool "${pids[0]}"
@@ -127,25 +127,25 @@ has_new_pool() {
 @test "a port below 1024 needs no capability: only mcs itself binds it" {
 	local folder number set
 	need_namespace -n
-	folder=$(copies_folder)
+	folder=$(instances_folder)
 	# In a network of its own, where no such port can be taken.
 	setpriv --pdeathsig TERM -- unshare -n bash -c 'ip link set lo up && exec "$@"' - \
 		env -i --default-signal PATH="$PATH" HOME=/ ASAN_OPTIONS="${ASAN_OPTIONS:-}" \
 		MCS_BUILD="${MCS_BUILD:-release}" MCS_ENV_FILE=/dev/null MCS_VAR="$folder/low" PORT=81 \
 		"$MCS_ROOT/mcs" run </dev/null >"$folder/low.out" 2>&1 3>&- &
-	echo "$! 81" >"$folder/low.copy"
-	await_copy low
+	echo "$! 81" >"$folder/low.instance"
+	await_instance low
 	use low
-	for number in $(part_pid api) $(pool_pids) $(part_pid wsd) $(part_pid postgres); do
+	for number in $(component_pid api) $(pool_pids) $(component_pid wsd) $(component_pid postgres); do
 		for set in CapPrm CapAmb CapBnd; do
 			same "$number $set $(status_of "$number" $set)" "$number $set 0000000000000000"
 		done
 	done
-	stop_copy low
+	stop_instance low
 }
 
 @test "a program that root starts becomes the user mcs, and drops as much" {
-	(exec_in_copy TIME_SCALE=1 "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-worker") \
+	(exec_in_instance TIME_SCALE=1 "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-worker") \
 		2>"$BATS_TEST_TMPDIR/log" 3>&- &
 	local number=$!
 	wait_until 10 grep -q 'worker\.start' "$BATS_TEST_TMPDIR/log"
@@ -180,7 +180,7 @@ has_new_pool() {
 
 # --- files and sockets ----------------------------------------------------------------------------
 
-@test "strangers reach nothing in the copy's folder, also when it was started with umask 000" {
+@test "strangers reach nothing in the instance's folder, also when it was started with umask 000" {
 	same "$(find "$MCS_VAR" ! -type l ! -type s -perm /007 ! -path '*/bin/*' ! -path '*/etc/deploy*' ! -path '*/run/*.pid')" ''
 	same "$(find "$MCS_VAR" ! -type l ! -type s -perm /022)" ''
 	local path
@@ -257,7 +257,7 @@ refused() {
 @test "where root writes, reads or executes, the service's user cannot write" {
 	local path own=(etc/deploy etc/lighttpd.conf)
 	[[ ${MCS_SERVER:-lighttpd} == lighttpd ]] || mapfile -t own < <(cd "$MCS_VAR" && find etc/*/)
-	for path in "" bin etc log config lock mcs.pid parts bin/mcs-admin bin/mcs-responder bin/mcs-wsd \
+	for path in "" bin etc log config lock mcs.pid components bin/mcs-admin bin/mcs-responder bin/mcs-wsd \
 		bin/mcs-worker etc/postgresql.conf etc/pg_hba.conf etc/redis.conf "${own[@]}"; do
 		same "$path $(stat -c %U "$MCS_VAR/$path")" "$path root"
 		cannot service test -w "$MCS_VAR/$path"
@@ -268,7 +268,7 @@ refused() {
 
 @test "what the service's user leaves behind does not lead the next start of root astray" {
 	local trap=$BATS_TEST_TMPDIR/trap log=$MCS_VAR/log
-	stop_copy tight
+	stop_instance tight
 	mkdir -m 755 "$trap" "$trap/target"
 	chmod 755 "$BATS_TEST_TMPDIR"
 	# A log folder as it was once, with names that root's mv, chown, >> and tail would follow.
@@ -287,18 +287,18 @@ refused() {
 	chmod 755 "$trap"/bin/*
 	cp -p "$MCS_VAR/postgres/PG_VERSION" "$trap/version"
 	echo "../../..$trap" >"$MCS_VAR/postgres/PG_VERSION"
-	rm "$(copies_folder)/tight.out"
-	launch_copy tight "${settings[@]}"
-	run await_copy tight
+	rm "$(instances_folder)/tight.out"
+	launch_instance tight "${settings[@]}"
+	run await_instance tight
 	[[ $status != 0 && ! -e $trap/ran ]]
 	match "$output" 'PG_VERSION does not name a version'
 	# Nor does a pipe hold it up.
 	rm "$MCS_VAR/postgres/PG_VERSION" && mkfifo "$MCS_VAR/postgres/PG_VERSION"
-	launch_copy tight "${settings[@]}"
-	run await_copy tight
+	launch_instance tight "${settings[@]}"
+	run await_instance tight
 	match "$output" 'PG_VERSION does not name a version'
 	rm "$MCS_VAR/postgres/PG_VERSION" && cp -p "$trap/version" "$MCS_VAR/postgres/PG_VERSION"
-	start_copy_again tight "${settings[@]}"
+	start_instance_again tight "${settings[@]}"
 	same "$(<"$trap/file")" precious
 	same "$(stat -c %U "$trap/file")" root
 	same "$(ls -A "$trap/target")" ''

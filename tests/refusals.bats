@@ -1,9 +1,9 @@
 # A database that answers, and refuses: what is refused is said, what was promised goes on.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
-setup_file() { start_copy refusing TIME_SCALE=20 MAX_CPS_PER_KEY=1000 MAX_CONCURRENT_CALLS_PER_KEY=1000; }
+setup_file() { start_instance refusing TIME_SCALE=20 MAX_CPS_PER_KEY=1000 MAX_CONCURRENT_CALLS_PER_KEY=1000; }
 
 setup() {
 	use refusing
@@ -155,7 +155,7 @@ create_nothing() {
 @test "a Redis user with the rights that docs/scaling.md names, and no other, is enough" {
 	local rights
 	read -ra rights < <(sed -n 's/^ACL SETUSER mcs on >PASSWORD //p' "$MCS_ROOT/docs/scaling.md")
-	start_copy acl TIME_SCALE=20 REDIS_USERNAME=svc REDIS_PASSWORD='a "b' # of a private Redis
+	start_instance acl TIME_SCALE=20 REDIS_USERNAME=svc REDIS_PASSWORD='a "b' # of a private Redis
 	fresh_key
 	match "$(live GET x)" NOAUTH # nor may the default user do anything
 	same "$(mcs redis ACL WHOAMI)" svc
@@ -167,11 +167,11 @@ create_nothing() {
 	match "$(watch "$call_id&after=0")" '"status":"COMPLETED"'
 	wait_until 20 has_recording
 	same "$(cat "$MCS_VAR"/log/*.log | grep NOPERM)" ''
-	run mcs run PORT="$(free_port)" MCS_VAR="$(copies_folder)/acl2" POSTGRES_HOST="$MCS_VAR/run" \
+	run mcs run PORT="$(free_port)" MCS_VAR="$(instances_folder)/acl2" POSTGRES_HOST="$MCS_VAR/run" \
 		REDIS_HOST="$MCS_VAR/run/redis.sock" REDIS_USERNAME=other REDIS_PASSWORD=x
 	[[ $status != 0 ]]
 	match "$output" 'cannot use Redis \(.*REDIS_USERNAME=other'
-	stop_copy acl
+	stop_instance acl
 }
 
 # --- PostgreSQL -----------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 # The REST interface: every endpoint, its fields, headers and errors.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup_file() {
 	use fast
-	start_copy mounted BASE_PATH=/mock/api CORS_ORIGIN=https://a.example,https://b.example \
+	start_instance mounted BASE_PATH=/mock/api CORS_ORIGIN=https://a.example,https://b.example \
 		PUBLIC_URL=https://calls.example.com/ci MAX_BODY_BYTES=1000 RESPONDERS=1 TIME_SCALE=20
 }
 
@@ -404,9 +404,9 @@ post_large() {
 	same "$(header Access-Control-Allow-Origin)" '*'
 	same "$(grep -ci '^access-control-allow-origin' "$headers")" 1
 	api GET /health -H 'Origin: https://somewhere.example' -H "X-Large: $(printf 'x%.0s' {1..20000})"
-	[[ $status_code == 431 ]] && nature own-text || same "$(header Access-Control-Allow-Origin)" '*'
+	[[ $status_code == 431 ]] && quirk own-text || same "$(header Access-Control-Allow-Origin)" '*'
 	reply=$(raw 'POST /calls HTTP/1.1\r\nHost: x\r\nOrigin: https://somewhere.example\r\nConnection: close\r\n\r\n' | tr -d '\r')
-	match "$reply" "^HTTP/1\.1 $(nature length-required && echo 411 || echo 401) "
+	match "$reply" "^HTTP/1\.1 $(quirk length-required && echo 411 || echo 401) "
 	match "${reply,,}" $'\naccess-control-allow-origin: \*\n'
 	# What the responders allow stands there once.
 	api GET /health -H 'Origin: https://somewhere.example'
@@ -417,7 +417,7 @@ post_large() {
 	use mounted
 	send_far_too_large /mock/api/calls -H 'Origin: https://b.example'
 	match "$status_code" '^(413|500)$'
-	nature cors-no-list || same "$(header Access-Control-Allow-Origin)" https://b.example
+	quirk cors-no-list || same "$(header Access-Control-Allow-Origin)" https://b.example
 	local origin
 	for origin in https://c.example https://bxexample https://a.example,https://b.example; do
 		send_far_too_large /mock/api/calls -H "Origin: $origin"
@@ -478,11 +478,11 @@ send_large() {
 	body_of 65536
 	send_large
 	expect 201
-	if nature chunked-limit || nature chunked-unread; then
+	if quirk chunked-limit || quirk chunked-unread; then
 		body_of 32768
 		send_large -H 'Transfer-Encoding: chunked'
-		! nature chunked-limit || expect 201
-		! nature chunked-unread || expect 400
+		! quirk chunked-limit || expect 201
+		! quirk chunked-unread || expect 400
 		return
 	fi
 	send_large -H 'Transfer-Encoding: chunked'
@@ -497,7 +497,7 @@ send_large() {
 	send_large
 	expect_error 413 'Request body is larger than 65536 bytes'
 	send_large -H 'Transfer-Encoding: chunked'
-	if nature chunked-limit || nature chunked-unread; then
+	if quirk chunked-limit || quirk chunked-unread; then
 		expect 400
 	else
 		expect_error 413 'Request body is larger than 65536 bytes'
@@ -506,22 +506,22 @@ send_large() {
 
 @test "the web server refuses what is far too large in the same shape" {
 	send_far_too_large /calls
-	if nature large-500; then
+	if quirk large-500; then
 		expect 500
 	else
 		expect 413
-		nature own-text || same "$(json .error)" 'Payload Too Large'
+		quirk own-text || same "$(json .error)" 'Payload Too Large'
 	fi
 	api GET /health -H "X-Large: $(printf 'x%.0s' {1..20000})"
-	if nature long-header-200; then
+	if quirk long-header-200; then
 		expect 200
-	elif nature long-header-400; then
+	elif quirk long-header-400; then
 		expect 400
 	else
 		expect 431
-		nature own-text || same "$(json .error)" 'Request Header Fields Too Large'
+		quirk own-text || same "$(json .error)" 'Request Header Fields Too Large'
 	fi
-	nature own-text || same "$(header Content-Type)" application/json
+	quirk own-text || same "$(header Content-Type)" application/json
 }
 
 @test "MAX_BODY_BYTES moves the limit" {
@@ -552,7 +552,7 @@ send_large() {
 @test "a request that says its length twice is refused, and what is in it is no second request" {
 	local reply
 	reply=$(raw 'POST /calls HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n')
-	if nature chunked-wins || nature lengths-unjudged; then
+	if quirk chunked-wins || quirk lengths-unjudged; then
 		match "$reply" '^HTTP/1\.1 401 '
 	else
 		match "$reply" '^HTTP/1\.1 400 '
@@ -593,7 +593,7 @@ refusal_is_logged() {
 	send_far_too_large "/calls?access_token=$secret"
 	"$WSCAT" --count 1 "ws://127.0.0.1:$PORT/ws?access_token=$secret"
 	# Written at least after what came before it.
-	if ! nature no-access-log; then
+	if ! quirk no-access-log; then
 		wait_until 20 grep -qs "$name" "$MCS_VAR/log/access.log"
 	fi
 	wait_until 20 refusal_is_logged "$RANDOM$RANDOM"
@@ -756,7 +756,7 @@ websocket_url_is() {
 	for path in / /health /mock /mock/health /mock/apihealth /mock/api2/health; do
 		api GET "$path"
 		expect 404
-		nature own-text || same "$(json .error)" 'Not Found'
+		quirk own-text || same "$(json .error)" 'Not Found'
 	done
 	match "$("$WSCAT" --count 2 "ws://127.0.0.1:$PORT/mock/api/ws?call_id=$call_id")" \
 		'"Connected to call updates"'
@@ -802,7 +802,7 @@ websocket_url_is() {
 	for path in //health /health// /./health /../health /x/../health /%2e%2e/health /health/. \
 		//calls/019a0000-0000-7000-8000-000000000000; do
 		api GET "$path"
-		if nature dot-segments-400 && [[ $path == /../* || $path == /%2e%2e/* ]]; then
+		if quirk dot-segments-400 && [[ $path == /../* || $path == /%2e%2e/* ]]; then
 			expect 400
 			continue
 		fi
@@ -817,12 +817,12 @@ websocket_url_is() {
 	local path
 	for path in /health%00 /%00 /%zz /health% /health%2 /health%0a /%0d%0aX-Evil:%20x /%7f; do
 		api GET "$path"
-		if nature nul-404 && [[ $path == *%00* ]]; then
+		if quirk nul-404 && [[ $path == *%00* ]]; then
 			expect 404
 			continue
 		fi
 		expect 400
-		nature own-text || same "$(json .error)" 'Bad Request'
+		quirk own-text || same "$(json .error)" 'Bad Request'
 		same "$(header X-Evil)" ''
 	done
 	api GET /nope%22%3e%3cscript%3e

@@ -1,11 +1,11 @@
 # ./mcs restart, and stopping each program: nobody who uses the service notices.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 load faults/account
 
 setup_file() {
-	start_copy rolling TIME_SCALE=8 MAX_CPS_PER_KEY=12 MAX_CONCURRENT_CALLS_PER_KEY=12
+	start_instance rolling TIME_SCALE=8 MAX_CPS_PER_KEY=12 MAX_CONCURRENT_CALLS_PER_KEY=12
 }
 
 setup() {
@@ -34,22 +34,22 @@ end_load() {
 
 total() { jq -r ".$1" "$BATS_TEST_TMPDIR/totals"; }
 
-# Without the parent of a pool that is a part of its own: that becomes the new program in its old process.
-parts_of_service() {
-	for part in wsd worker; do part_pid "$part"; done
-	pool_pids | if [[ $(part_pid pool) ]]; then tail -n +2; else cat; fi
+# Without the parent of a pool that is a component of its own: that becomes the new program in its old process.
+components_of_service() {
+	for component in wsd worker; do component_pid "$component"; done
+	pool_pids | if [[ $(component_pid pool) ]]; then tail -n +2; else cat; fi
 }
 
 @test "a restart under load: everything is new, no request fails, watchers are back within a second" {
 	local before after away_ms=1000
-	! nature slow-crowd || away_ms=3000
-	before=$(parts_of_service)
+	! quirk slow-crowd || away_ms=3000
+	before=$(components_of_service)
 	start_load 5
 	mcs restart
 	end_load
-	after=$(parts_of_service)
-	nature starts-processes || same "$(wc -w <<<"$after")" "$(wc -w <<<"$before")"
-	(($(wc -w <<<"$after") >= $(nature starts-processes && echo 2 || echo 6)))
+	after=$(components_of_service)
+	quirk starts-processes || same "$(wc -w <<<"$after")" "$(wc -w <<<"$before")"
+	(($(wc -w <<<"$after") >= $(quirk starts-processes && echo 2 || echo 6)))
 	same "$(sort <<<"$before"$'\n'"$after" | uniq -d)" ''
 	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
 	(($(total cuts) > 0 && $(total longest_away_ms) < away_ms))
@@ -67,19 +67,19 @@ parts_of_service() {
 
 @test "a worker that is told to stop finishes its batch, and so does each of the others' programs" {
 	local name before excuse=()
-	! nature gateway-502 || excuse=(also=502 in_hand=1000)
+	! quirk gateway-502 || excuse=(also=502 in_hand=1000)
 	start_load 6
 	for name in worker wsd; do
-		before=$(part_pid "$name")
+		before=$(component_pid "$name")
 		kill -s TERM "$before"
 		for _ in {1..12}; do # marks: see excuse
 			kill -s USR1 "$load_pid"
 			sleep 0.05
 		done
-		wait_until 10 is_another_part "$name" "$before"
+		wait_until 10 is_another_component "$name" "$before"
 	done
 	# The pool's children, one after the other; the parent replaces them.
-	for before in $(nature starts-processes || pool_pids | tail -n +2); do
+	for before in $(quirk starts-processes || pool_pids | tail -n +2); do
 		kill -s TERM "$before"
 		wait_until 5 are_gone "$before"
 	done
@@ -87,7 +87,7 @@ parts_of_service() {
 	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
 }
 
-is_another_part() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
+is_another_component() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
 @test "one who comes back says what it has, and gets what it missed" {
 	fresh_key
@@ -120,12 +120,12 @@ make_tree() {
 
 refused_restart() {
 	local before
-	before=$(<"$MCS_VAR/parts")
+	before=$(<"$MCS_VAR/components")
 	run mcs restart
 	same "$status" 1
 	match "$output" "$1"
-	same "$(<"$MCS_VAR/parts")" "$before"
-	kill -0 "$(part_pid worker)"
+	same "$(<"$MCS_VAR/components")" "$before"
+	kill -0 "$(component_pid worker)"
 	[[ ! $(find "$MCS_VAR/bin" -name '.new*') ]]
 }
 
@@ -133,7 +133,7 @@ refused_restart() {
 	local servers=$MCS_VAR/run tree=$BATS_TEST_TMPDIR/tree at build=build/${MCS_BUILD:-release}
 	chmod 755 "$BATS_TEST_TMPDIR"
 	make_tree "$tree"
-	MCS_ROOT=$tree start_copy treed POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	MCS_ROOT=$tree start_instance treed POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
 	mv "$tree/$build" "$tree/$build.gone"
 	refused_restart '^mcs: not restarted: cannot use .*/mcs-responder: .*No such file'
 	# A program that does not start.
@@ -145,15 +145,15 @@ refused_restart() {
 	mv "$tree/$build.gone" "$tree/$build"
 	run mcs restart
 	same "$status" 0
-	stop_copy treed
+	stop_instance treed
 }
 
 @test "a restart when the disk is full is refused with a line, and the service goes on" {
 	local servers=$MCS_VAR/run
-	small_disk=$(copies_folder)/small
+	small_disk=$(instances_folder)/small
 	mkdir "$small_disk"
 	mount -t tmpfs -o size=16m,mode=711 tmpfs "$small_disk" 2>/dev/null || skip 'cannot mount a small file system'
-	start_copy small POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	start_instance small POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
 	dd if=/dev/zero of="$MCS_VAR/bin/filler" bs=4k 2>/dev/null || :
 	refused_restart '^mcs: not restarted: cannot write to .* \(is the disk full\?\)'
 	truncate -s -65536 "$MCS_VAR/bin/filler"
@@ -161,7 +161,7 @@ refused_restart() {
 	rm "$MCS_VAR/bin/filler"
 	run mcs restart
 	same "$status" 0
-	stop_copy small
+	stop_instance small
 }
 
 teardown() {

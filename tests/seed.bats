@@ -1,9 +1,9 @@
-# The user's document: its curls as they are printed there (document.bash), and what it expects of
+# The user's document: its curls as they are printed there (harness/specification.bash), and what it expects of
 # them. Its two rate limiting tests take a while and run beside the cases of limits.bats.
 
-load helpers
-load service
-load document
+load harness/helpers
+load harness/service
+load harness/specification
 
 setup() {
 	use fast

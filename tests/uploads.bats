@@ -1,16 +1,16 @@
 # Uploads of recordings: attempts, retries, what is given up, and the way back.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup_file() {
 	# `failing` fails every attempt, `half` every other one.
-	launch_copy failing TIME_SCALE=20 UPLOAD_FAILURE_RATE=1 MAX_CPS_PER_KEY=1000 \
+	launch_instance failing TIME_SCALE=20 UPLOAD_FAILURE_RATE=1 MAX_CPS_PER_KEY=1000 \
 		MAX_CONCURRENT_CALLS_PER_KEY=1000 S3_BUCKET_NAME=my-bucket AWS_REGION=eu-central-1
-	launch_copy half TIME_SCALE=100 UPLOAD_FAILURE_RATE=0.5 MAX_CPS_PER_KEY=1000 \
+	launch_instance half TIME_SCALE=100 UPLOAD_FAILURE_RATE=0.5 MAX_CPS_PER_KEY=1000 \
 		MAX_CONCURRENT_CALLS_PER_KEY=1000
-	await_copy failing
-	await_copy half
+	await_instance failing
+	await_instance half
 	use half
 	KEY=demo-key
 	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR burst 100

@@ -1,8 +1,8 @@
 # What is another thing behind each web server: TCP instead of unix sockets, TLS, responders that do not
 # answer, and clients that do not read.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 # Makes a call over $1 (http or https) at port $2 of $3 (127.0.0.1), which is in the URL of its WebSocket.
 call_through() {
@@ -15,7 +15,7 @@ call_through() {
 	same "$(json .websocket_url)" "${scheme/http/ws}://$host:$port/ws?call_id=$call_id"
 }
 
-# Whether the copy in use can be reached at these addresses and a WebSocket through the first, and at no other
+# Whether the instance in use can be reached at these addresses and a WebSocket through the first, and at no other
 # of the three.
 reached_at() {
 	local address
@@ -39,33 +39,33 @@ reached_at() {
 
 @test "BIND=::, with the pool and wsd at ::1" {
 	need_ipv6
-	start_copy six TIME_SCALE=20 BIND=:: WSD_LISTEN="[::1]:$(free_port)" RESPONDER_LISTEN="[::1]:$(free_port)"
+	start_instance six TIME_SCALE=20 BIND=:: WSD_LISTEN="[::1]:$(free_port)" RESPONDER_LISTEN="[::1]:$(free_port)"
 	[[ ! $(find "$MCS_VAR/run" -name 'wsd.sock*') ]]
 	reached_at '[::1]' 127.0.0.1 127.0.0.9
-	stop_copy six
+	stop_instance six
 }
 
 @test "BIND=0.0.0.0, with the pool and wsd at every address" {
-	start_copy wild TIME_SCALE=20 BIND=0.0.0.0 WSD_LISTEN="[::]:$(free_port)" RESPONDER_LISTEN="0.0.0.0:$(free_port)"
+	start_instance wild TIME_SCALE=20 BIND=0.0.0.0 WSD_LISTEN="[::]:$(free_port)" RESPONDER_LISTEN="0.0.0.0:$(free_port)"
 	reached_at 127.0.0.1 127.0.0.9
-	stop_copy wild
+	stop_instance wild
 }
 
 @test "BIND=[::1], with wsd at localhost" {
 	need_ipv6
-	start_copy bare TIME_SCALE=20 BIND='[::1]' WSD_LISTEN="localhost:$(free_port)"
+	start_instance bare TIME_SCALE=20 BIND='[::1]' WSD_LISTEN="localhost:$(free_port)"
 	reached_at '[::1]'
-	stop_copy bare
+	stop_instance bare
 }
 
 @test "the pool and wsd over TCP instead of unix sockets" {
 	local wsd_port pool_port
 	wsd_port=$(free_port)
 	pool_port=$(free_port)
-	start_copy tcp TIME_SCALE=20 WSD_LISTEN="127.0.0.1:$wsd_port" RESPONDER_LISTEN="127.0.0.1:$pool_port"
+	start_instance tcp TIME_SCALE=20 WSD_LISTEN="127.0.0.1:$wsd_port" RESPONDER_LISTEN="127.0.0.1:$pool_port"
 	[[ ! $(find "$MCS_VAR/run" -name 'wsd.sock*') ]]
 	(: <"/dev/tcp/127.0.0.1/$wsd_port")
-	if [[ $(part_pid pool) ]]; then
+	if [[ $(component_pid pool) ]]; then
 		[[ ! $(find "$MCS_VAR/run" -name 'responder.sock*') ]]
 		(: <"/dev/tcp/127.0.0.1/$pool_port")
 	fi
@@ -76,7 +76,7 @@ reached_at() {
 	gather_deaf 24
 	others_are_served
 	let_deaf_go
-	stop_copy tcp
+	stop_instance tcp
 }
 
 @test "who asks for large replies and never reads them holds no responder" {
@@ -92,7 +92,7 @@ reached_at() {
 	let_deaf_go
 }
 
-# The configuration of the running copy, with the lines for TLS switched on.
+# The configuration of the running instance, with the lines for TLS switched on.
 switch_tls_on() {
 	local tls=$MCS_VAR/tls file
 	mkdir "$tls"
@@ -108,27 +108,27 @@ switch_tls_on() {
 
 @test "TLS: https, and wss in websocket_url" {
 	local port before reply
-	start_copy tls
+	start_instance tls
 	port=$(free_port)
 	switch_tls_on "$port"
-	before=$(part_pid api)
+	before=$(component_pid api)
 	kill -s TERM "$before"
 	wait_until 20 is_another_api "$before"
 	wait_until 20 is_ready
 	! has_ipv6 || call_through http "$PORT" '[::1]'
 	call_through https "$port"
 	api POST /calls --insecure --http2
-	expect "$(nature length-required && echo 411 || echo 415)"
+	expect "$(quirk length-required && echo 411 || echo 415)"
 	reply=$(printf 'GET /ws?call_id=%s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n' \
 		"$call_id" "$port" | timeout 3 openssl s_client -quiet -ign_eof -connect "127.0.0.1:$port" 2>/dev/null |
 		tr -d '\0' || :)
 	match "$reply" '^HTTP/1\.1 101 '
 	match "$reply" 's3pPLMBiTxaQ9kYGzzhZRbK\+xOo='
 	match "$reply" '"Connected to call updates"'
-	stop_copy tls
+	stop_instance tls
 }
 
-is_another_api() { [[ $(part_pid api) && $(part_pid api) != "$1" ]]; }
+is_another_api() { [[ $(component_pid api) && $(component_pid api) != "$1" ]]; }
 
 # How long a GET /health took, in ms, and its status.
 ask_health() {
@@ -141,16 +141,16 @@ ask_health() {
 @test "responders that hang are 503 or 504 when their time is over, and a pool that is gone is at once" {
 	local pids away='^50[34]$' number supervisor hung_ms
 	skip_by_nature process-a-request
-	! nature gateway-502 || away='^50[234]$'
-	start_copy stuck
+	! quirk gateway-502 || away='^50[234]$'
+	start_instance stuck
 	mapfile -t pids < <(pool_pids)
 	for number in "${pids[@]}"; do kill -s STOP "$number"; done
 	ask_health
-	nature hang-500 && same "$status_code" 500 || match "$status_code" "$away"
+	quirk hang-500 && same "$status_code" 500 || match "$status_code" "$away"
 	hung_ms=$took_ms
 	for number in "${pids[@]}"; do kill -s CONT "$number"; done
 	wait_until 10 is_ready
-	if [[ $(part_pid pool) ]]; then
+	if [[ $(component_pid pool) ]]; then
 		supervisor=$(<"$MCS_VAR/mcs.pid") # who would start it again
 		kill -s STOP "$supervisor"
 		mapfile -t pids < <(pool_pids)
@@ -162,5 +162,5 @@ ask_health() {
 		((took_ms < hung_ms))
 		wait_until 20 is_ready
 	fi
-	stop_copy stuck
+	stop_instance stuck
 }

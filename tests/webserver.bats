@@ -1,13 +1,13 @@
 # lighttpd.conf alone, and its part that matters inside of a site that exists already. Databases,
-# worker and, where it is mounted alike, wsd are those of the copy `fast`.
+# worker and, where it is mounted alike, wsd are those of the instance `fast`.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup() {
 	use fast
 	fresh_key
-	folder=$(copies_folder)/site
+	folder=$(instances_folder)/site
 	mkdir -p "$folder/run" "$folder/log" "$folder/pages"
 	lighttpd=$(PATH=$PATH:/usr/sbin type -P lighttpd)
 	servers=$MCS_VAR/run
@@ -83,7 +83,7 @@ answers() {
 		}
 	END
 	wsd_socket=$folder/run/wsd.sock
-	exec_in_copy BASE_PATH=/mock.v1 WSD_LISTEN="$wsd_socket" \
+	exec_in_instance BASE_PATH=/mock.v1 WSD_LISTEN="$wsd_socket" \
 		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$folder/log/wsd" 3>&- &
 	wsd=$!
 	wait_until 10 test -S "$wsd_socket"

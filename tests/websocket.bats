@@ -1,7 +1,7 @@
 # The WebSocket: who watches a call hears every state of it, once and in order, and its end.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
 setup() {
 	use fast
@@ -167,7 +167,7 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 @test "a plain GET on /ws is 426" {
 	api GET '/ws?call_id=019a0000-0000-7000-8000-000000000000'
 	expect_error 426 'WebSocket endpoint: send an Upgrade request (version 13)'
-	nature hop-by-hop || same "$(header Upgrade)" websocket
+	quirk hop-by-hop || same "$(header Upgrade)" websocket
 	same "$(header Sec-WebSocket-Version)" 13
 }
 
@@ -229,10 +229,10 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 
 @test "several wsds and workers at once: each watcher hears all, each state is entered once" {
 	local wsd worker i watchers=() socket=$MCS_VAR/run/wsd2.sock
-	exec_in_copy WSD_LISTEN="$socket" \
+	exec_in_instance WSD_LISTEN="$socket" \
 		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
 	wsd=$!
-	exec_in_copy "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-worker" \
+	exec_in_instance "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-worker" \
 		2>"$BATS_TEST_TMPDIR/worker2.log" 3>&- &
 	worker=$!
 	wait_until 10 test -S "$socket"
@@ -270,7 +270,7 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 	use real
 	create_call
 	local wsd watcher
-	exec_in_copy WSD_LISTEN="$BATS_TEST_TMPDIR/wsd2.sock" \
+	exec_in_instance WSD_LISTEN="$BATS_TEST_TMPDIR/wsd2.sock" \
 		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
 	wsd=$!
 	wait_until 10 test -S "$BATS_TEST_TMPDIR/wsd2.sock"
@@ -290,7 +290,7 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 	local wsd port half waiting reply request="GET /ws?call_id=$call_id HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 	local rest='Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
 	port=$(free_port)
-	exec_in_copy WSD_LISTEN="127.0.0.1:$port" "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
+	exec_in_instance WSD_LISTEN="127.0.0.1:$port" "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
 	wsd=$!
 	wait_until 10 grep -q wsd.start "$BATS_TEST_TMPDIR/wsd2.log"
 	exec {half}<>"/dev/tcp/127.0.0.1/$port"
@@ -315,7 +315,7 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 	use real
 	create_call
 	local wsd watcher
-	exec_in_copy WSD_LISTEN="$BATS_TEST_TMPDIR/wsd2.sock" WSD_MAX_CONNECTIONS=1 \
+	exec_in_instance WSD_LISTEN="$BATS_TEST_TMPDIR/wsd2.sock" WSD_MAX_CONNECTIONS=1 \
 		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$BATS_TEST_TMPDIR/wsd2.log" 3>&- &
 	wsd=$!
 	wait_until 10 test -S "$BATS_TEST_TMPDIR/wsd2.sock"
@@ -334,7 +334,7 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 
 gets_in() { "$WSCAT" --count 2 "unix:$1:/ws?call_id=$call_id" >/dev/null; }
 
-wsd_peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(part_pid wsd)/status"; }
+wsd_peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(component_pid wsd)/status"; }
 
 @test "watching 240 calls at once whose metadata writes out to 2.8 MB each costs wsd little memory" {
 	[[ ! ${MCS_TEST_DOCKER:-} ]] || skip "looks into wsd's process"

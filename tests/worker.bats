@@ -1,16 +1,16 @@
 # The worker: when it wakes up, and what holds it up.
 
-load helpers
-load service
+load harness/helpers
+load harness/service
 
-# How many scripts the copy's Redis has run.
+# How many scripts the instance's Redis has run.
 scripts_run() { live INFO commandstats | sed -n 's/^cmdstat_evalsha:calls=\([0-9]*\),.*/\1/p'; }
 
 now_us() { echo "${EPOCHREALTIME//[.,]/}"; }
 
 nothing_due() { [[ ! $(live --scan --pattern 'mcs:{*}:due') ]]; }
 
-# Collects the wake-ups of the copy in use; `end_listening` ends it.
+# Collects the wake-ups of the instance in use; `end_listening` ends it.
 listen() {
 	live PSUBSCRIBE 'mcs:{*}:wake' >"$BATS_TEST_TMPDIR/wake" 3>&- 4>&- &
 	listener=$!
@@ -83,10 +83,10 @@ are_rounds_of_wake_ups() {
 	local name number
 	use fast
 	for name in worker wsd; do
-		number=$(part_pid "$name")
-		signal_part HUP "$name"
+		number=$(component_pid "$name")
+		signal_component HUP "$name"
 		wait_until 20 grep -q "$name.hangup" "$MCS_VAR/log/$name.log"
-		same "$(part_pid "$name")" "$number"
+		same "$(component_pid "$name")" "$number"
 	done
 	create_calls 1 +1
 	wait_until 60 have_ended
@@ -186,30 +186,30 @@ unspoil() { sql 'DROP TRIGGER IF EXISTS spoil ON calls; DROP FUNCTION IF EXISTS 
 
 teardown() {
 	use fast
-	release_part worker
+	release_component worker
 	unspoil
 }
 
 @test "a database that needs long for each row gets as few at a time as it can manage" {
 	use fast
-	hold_part worker
+	hold_component worker
 	create_calls 40 +77
 	spoil "old.seq = 1 AND old.from_number = '+77'" 'PERFORM pg_sleep(0.12)' # all of them: 5 s
-	release_part worker
+	release_component worker
 	wait_until 60 have_ended
 }
 
 @test "a row that the database refuses to change holds up its own call, and no other" {
 	local refused begin logged most
 	use fast
-	hold_part worker
+	hold_component worker
 	fresh_key
 	create_call '{"from": "+66", "to": "+2"}'
 	refused=$call_id
 	create_calls 12 +1
 	spoil "old.from_number = '+66'" 'RAISE EXCEPTION USING MESSAGE = upper(old.from_number)'
 	begin=$(now_us)
-	release_part worker
+	release_component worker
 	wait_until 60 have_ended
 	# It costs less and less: a job is due again in 2 s, then later; a lease is no longer than 5 s.
 	wait_until 60 is_put_off_for_long "$refused"

@@ -45,7 +45,7 @@ find_folders() {
 	# An instance may run in the folder elsewhere although somebody has removed the link to it.
 	if [[ $var_is_default && ! -e $MCS_VAR ]]; then
 		MCS_VAR=$(folder_elsewhere)
-		copy_runs || MCS_VAR=$here/var
+		instance_runs || MCS_VAR=$here/var
 	fi
 	export MCS_VAR
 }
@@ -78,12 +78,12 @@ settle_var() {
 # link is not, somebody removed the link, and meant the data.
 keep_var_elsewhere() {
 	local state lock
-	! copy_runs || die_running
+	! instance_runs || die_running
 	exec {lock}>"$here/build/.var.lock" && flock "$lock" || die "cannot write to $here/build"
 	if [[ ! -L $here/var ]]; then # or another ./mcs run was quicker
 		MCS_VAR=$(folder_elsewhere) state=${MCS_VAR%/*}
 		is_plain_path "$MCS_VAR" || die "$1; set MCS_VAR to a folder elsewhere"
-		! copy_runs || die_running
+		! instance_runs || die_running
 		say "$1: var/ becomes a link to $MCS_VAR"
 		rm -rf "$MCS_VAR" && mkdir -p "$state" && chmod 711 "$state" &&
 			if [[ -e $here/var ]]; then mv "$here/var" "$MCS_VAR"; else mkdir "$MCS_VAR"; fi &&
@@ -193,13 +193,13 @@ load_config() {
 # The configuration of the running instance as it was started; false when none runs.
 load_running_config() {
 	find_folders
-	copy_runs && [[ -r $MCS_VAR/config ]] || return
+	instance_runs && [[ -r $MCS_VAR/config ]] || return
 	apply_config "$(<"$MCS_VAR/config")"
 	programs=$MCS_VAR/bin
 }
 
 # Whether an instance runs in MCS_VAR: it holds the lock as long as it lives.
-copy_runs() {
+instance_runs() {
 	[[ -e $MCS_VAR/lock ]] || return
 	[[ -r $MCS_VAR/lock ]] || die "$MCS_VAR belongs to $(stat -c %U "$MCS_VAR")"
 	! flock -ns "$MCS_VAR/lock" true
@@ -240,7 +240,7 @@ lighttpd_var() {
 }
 
 # $1: what it listens on; $2: the responder program as bin-path shall have it; $3: deploy/lighttpd/ or
-# its copy; $4: the same for `include`, which takes [ and { for parts of a pattern.
+# its instance; $4: the same for `include`, which takes [ and { for parts of a pattern.
 print_vars() {
 	local wsd_host=${WSD_LISTEN:-$run_folder/wsd.sock} wsd_port=0 files
 	if [[ $wsd_host != /* ]]; then

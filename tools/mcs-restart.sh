@@ -19,7 +19,7 @@ cmd_restart() {
 		sleep 0.5
 	done
 	while read_outcome && [[ $outcome == restarting ]]; do
-		copy_runs || die 'it stopped meanwhile'
+		instance_runs || die 'it stopped meanwhile'
 		((SECONDS < deadline)) || die 'it does not come to an end'
 		sleep 0.05
 	done
@@ -41,9 +41,9 @@ rolling_restart() {
 		outcome="not restarted: ${outcome#mcs: }"
 	else
 		say 'restarting'
-		! part_wanted worker || renew_worker
-		! part_wanted wsd || part_wanted api || renew_wsd
-		! part_wanted api || renew_behind_web_server || outcome='not everything was restarted; see the logs'
+		! component_wanted worker || renew_worker
+		! component_wanted wsd || component_wanted api || renew_wsd
+		! component_wanted api || renew_behind_web_server || outcome='not everything was restarted; see the logs'
 	fi
 	[[ $outcome ]] || outcome="restarted in $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms"
 	say "$outcome"
@@ -59,16 +59,16 @@ note_outcome() { print_outcome "$1" 1<>"$MCS_VAR/restarted"; } 2>/dev/null
 # Several workers at once are nothing special.
 renew_worker() {
 	local old=${pid[worker]}
-	start_part worker
+	start_component worker
 	kill -s TERM "$old" 2>/dev/null
 	end_session "$old" "${stop_seconds[worker]}"
 }
 
-# Where the pool is a part of its own it renews itself, and nobody who comes to the web server can tell.
+# Where the pool is a component of its own it renews itself, and nobody who comes to the web server can tell.
 renew_behind_web_server() {
 	[[ $MCS_SERVER != lighttpd ]] || { renew_wsd_and_api; return; }
 	local old=${pid[wsd]:-} old_pool=()
-	if has_pool_part; then
+	if has_pool_component; then
 		read -ra old_pool <"/proc/${pid[pool]}/task/${pid[pool]}/children"
 		kill -s HUP "${pid[pool]}" || return
 	fi
@@ -98,13 +98,13 @@ renew_wsd() {
 	local old=${pid[wsd]} socket=${WSD_LISTEN:-$run_folder/wsd.sock} before
 	if [[ $socket == /* ]]; then
 		before=$(stat -c %i "$socket" 2>/dev/null)
-		start_part wsd
+		start_component wsd
 		await_restart 10 is_another_file "$socket" "$before"
 		kill -s TERM "$old" 2>/dev/null
 	else
 		kill -s TERM "$old" 2>/dev/null
 		end_session "$old" "${stop_seconds[wsd]}"
-		start_part wsd
+		start_component wsd
 	fi
 }
 

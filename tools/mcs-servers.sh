@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The web servers that ./mcs run can put in front (--server=NAME): which packages each needs, how its
 # configuration below deploy/ is adapted to an instance, how it is started, told to stop, and told to
-# take a new configuration. lighttpd starts the pool of responders itself; for the others it is a part.
+# take a new configuration. lighttpd starts the pool of responders itself; for the others it is a component.
 
 # name: Debian package, folder below deploy/, the file there that is the whole server
 server_table=(
@@ -16,7 +16,7 @@ server_table=(
 )
 
 # Decides MCS_SERVER, and what follows from it: server_package, server_folder, server_file, and
-# whether the pool of responders is a part of its own.
+# whether the pool of responders is a component of its own.
 choose_server() {
 	local line name
 	export MCS_SERVER=${MCS_SERVER:-lighttpd}
@@ -25,7 +25,7 @@ choose_server() {
 		[[ $name != "$MCS_SERVER" ]] || break
 	done
 	[[ $name == "$MCS_SERVER" ]] || die "no web server '$MCS_SERVER'; there are: $(server_names)"
-	! has_pool_part || part_names=(postgres redis wsd worker pool api)
+	! has_pool_component || component_names=(postgres redis wsd worker pool api)
 	case $MCS_SERVER in
 		nginx) stop_signal["api"]=QUIT ;;
 		apache*) stop_signal["api"]=WINCH ;;
@@ -36,7 +36,7 @@ choose_server() {
 
 server_names() { printf '%s\n' "${server_table[@]%%|*}" | paste -sd ' '; }
 
-has_pool_part() { [[ $MCS_SERVER != @(lighttpd|apache-fcgid|apache-cgi) ]]; }
+has_pool_component() { [[ $MCS_SERVER != @(lighttpd|apache-fcgid|apache-cgi) ]]; }
 
 # Whether mcs holds the web server's socket for it; the others bind it themselves.
 holds_socket() { [[ $MCS_SERVER == lighttpd ]]; }
@@ -205,8 +205,8 @@ renew_started() {
 # Prints the tables of docs/webservers.md.
 # shellcheck disable=SC2016
 cmd_servers() {
-	# shellcheck source=tests/natures.bash
-	. "$here/tests/natures.bash"
+	# shellcheck source=tests/harness/quirks.bash
+	. "$here/tests/harness/quirks.bash"
 	local line name package folder file what most these
 	echo '| `--server=` | package | configuration |'
 	echo '|---|---|---|'
@@ -224,7 +224,7 @@ cmd_servers() {
 	echo
 	echo '| web server | elsewhere | here |'
 	echo '|---|---|---|'
-	for line in "${natures[@]}"; do
+	for line in "${quirks[@]}"; do
 		IFS='|' read -r name what most these <<<"$line"
 		echo "| ${what// /, } | $most | $these |"
 	done

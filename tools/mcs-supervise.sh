@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# ./mcs run: takes a folder for the copy, starts the parts in order, keeps them alive, stops them.
+# ./mcs run: takes a folder for the instance, starts the components in order, keeps them alive, stops them.
 #
-# Each part is a child in a session of its own (so that Ctrl-C reaches only mcs) which the kernel
-# tells when mcs dies. What the parts are stands in mcs-parts.sh.
+# Each component is a child in a session of its own (so that Ctrl-C reaches only mcs) which the kernel
+# tells when mcs dies. What the components are stands in mcs-components.sh.
 
 declare -A pid=() started=() failures=() log_start=()
 service_user=mcs
@@ -26,7 +26,7 @@ cmd_run() {
 		settle_var var_can_be_entered "the user $service_user, which all services run as, cannot enter"
 		load_config
 		[[ ! $config_warnings ]] || say "${config_warnings//$'\n'/$'\n'mcs: }"
-		! copy_runs || die_running
+		! instance_runs || die_running
 		! removed_instance >/dev/null || die_not_running
 		export MCS_RUN_BEGAN=$begin
 		[[ ! $detach ]] || start_detached "${instance_options[@]}"
@@ -62,7 +62,7 @@ quiet='' events_pid=''
 show_events() {
 	local name logs=()
 	for name in api worker wsd; do
-		! part_wanted "$name" || logs+=("$(log_of "$name")")
+		! component_wanted "$name" || logs+=("$(log_of "$name")")
 	done
 	(exec {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&- {web_fd}<&- 4<&- setsid "${as_user[@]}" --pdeathsig=KILL -- \
 		"$MCS_VAR/bin/mcs-admin" events "${logs[@]}") </dev/null &
@@ -92,7 +92,7 @@ take_run_options() {
 
 # Becomes the command that is the instance.
 become_instance() {
-	! part_wanted api || hold_socket "$@"
+	! component_wanted api || hold_socket "$@"
 	exec "$@" </dev/null 4<&-
 }
 
@@ -170,14 +170,14 @@ prepare_logs() {
 	readable_folder "$log"
 	find "$log" -mindepth 1 \( ! -type f -o -links +1 \) -exec rm -rf {} +
 	for file in "$log"/*.log; do bound_log "$file"; done
-	for name in "${part_names[@]}" access; do
+	for name in "${component_names[@]}" access; do
 		file=$(log_of "$name")
 		[[ -e $file ]] || (umask 077 && : >"$file") || die "cannot write to $log"
 		((EUID != 0)) || chown "$service_user:$service_user" "$file" || die "cannot give $file to $service_user"
 	done
 }
 
-# Takes the folder of the copy for us alone, and makes everything in it private.
+# Takes the folder of the instance for us alone, and makes everything in it private.
 take_folder() {
 	local socket=$run_folder/responder.sock-0 length
 	length=$(LC_ALL=C && echo ${#socket})
@@ -218,32 +218,32 @@ start_everything() {
 	prepare_programs
 	[[ ! $embedded_postgres ]] || prepare_postgres
 	[[ ! $embedded_redis ]] || prepare_redis
-	! part_wanted api || prepare_server
-	: >"$MCS_VAR/parts"
+	! component_wanted api || prepare_server
+	: >"$MCS_VAR/components"
 	[[ $embedded_redis ]] || check_redis
 	[[ ! $embedded_postgres ]] || end_leftover_postgres
 	end_if_wanted
-	[[ ! $embedded_postgres ]] || start_part postgres
-	[[ ! $embedded_redis ]] || start_part redis
-	[[ ! $embedded_postgres ]] || await_part postgres postgres_answers
-	[[ ! $embedded_redis ]] || await_part redis redis_answers
+	[[ ! $embedded_postgres ]] || start_component postgres
+	[[ ! $embedded_redis ]] || start_component redis
+	[[ ! $embedded_postgres ]] || await_component postgres postgres_answers
+	[[ ! $embedded_redis ]] || await_component redis redis_answers
 	[[ ! $embedded_postgres ]] || create_database || die 'cannot create the database'
 	as_service "$MCS_VAR/bin/mcs-admin" migrate >"$MCS_VAR/etc/migrate.out" 2>&1 ||
 		die_unless_stopped "$(sed -n 's/^mcs[^:]*: //p' "$MCS_VAR/etc/migrate.out" | tail -n 1)"
 	# Who is answered by the web server can create calls: the worker has loaded the open ones before.
 	local own=()
 	start_wanted wsd worker
-	! part_wanted worker || await_part worker live_is_ready "${own[@]}"
+	! component_wanted worker || await_component worker live_is_ready "${own[@]}"
 	start_wanted pool api
-	! part_wanted api || await_part api is_ready "${own[@]}"
+	! component_wanted api || await_component api is_ready "${own[@]}"
 }
 
-# Starts those of the parts that are wanted, and adds them to `own`.
+# Starts those of the components that are wanted, and adds them to `own`.
 start_wanted() {
 	local name
 	for name; do
-		part_wanted "$name" || continue
-		start_part "$name"
+		component_wanted "$name" || continue
+		start_component "$name"
 		own+=("$name")
 	done
 }
@@ -276,12 +276,12 @@ end_leftover_postgres() {
 	done
 }
 
-# Waits until a part answers ($2: the probe) and it and the others named live.
-await_part() {
-	local name=$1 probe=$2 part deadline=$((SECONDS + 30))
+# Waits until a component answers ($2: the probe) and it and the others named live.
+await_component() {
+	local name=$1 probe=$2 component deadline=$((SECONDS + 30))
 	until end_if_wanted && "$probe"; do
-		for part in "$name" "${@:3}"; do
-			[[ $(session_pids "${pid[$part]}") ]] || die_with_log "$part" "$part did not start"
+		for component in "$name" "${@:3}"; do
+			[[ $(session_pids "${pid[$component]}") ]] || die_with_log "$component" "$component did not start"
 		done
 		((SECONDS < deadline)) || die_with_log "$name" "$name did not become ready within 30 s$(why_not_ready "$name")"
 		pause 0.05
@@ -295,7 +295,7 @@ why_not_ready() {
 		sed -n 's/.*"message":"\([^"]*\)".*/ (\1)/p'
 }
 
-# Shows what the part has logged since this start of it.
+# Shows what the component has logged since this start of it.
 die_with_log() {
 	local log
 	log=$(log_of "$1")
@@ -320,12 +320,12 @@ launcher='
 	cd "$MCS_VAR/bin" && exec "$@" >>"$log" 2>&1 3<&-
 '
 
-# Starts a part, after $2 seconds. The process id is the program's own: everything is exec.
-start_part() {
+# Starts a component, after $2 seconds. The process id is the program's own: everything is exec.
+start_component() {
 	local name=$1 delay=${2:-0} command=() log
 	log=$(log_of "$name")
 	[[ $name != api ]] || before_api
-	part_command "$name"
+	component_command "$name"
 	log_start[$name]=$(stat -c %s "$log" 2>/dev/null || echo 0)
 	(
 		exec 3<&"$quiet_fd" {quiet_fd}<&- {lock_fd}>&- {folder_fd}<&-
@@ -336,15 +336,15 @@ start_part() {
 	) </dev/null &
 	pid[$name]=$!
 	started[$name]=$EPOCHSECONDS
-	write_parts
+	write_components
 }
 
 # For `status`: name, process, time of start.
-write_parts() {
+write_components() {
 	local name
-	for name in "${part_names[@]}"; do
+	for name in "${component_names[@]}"; do
 		[[ ! ${pid[$name]:-} ]] || echo "$name ${pid[$name]} ${started[$name]}"
-	done >"$MCS_VAR/parts.new" && mv -f "$MCS_VAR/parts.new" "$MCS_VAR/parts"
+	done >"$MCS_VAR/components.new" && mv -f "$MCS_VAR/components.new" "$MCS_VAR/components"
 }
 
 banner() {
@@ -355,7 +355,7 @@ banner() {
 	keys=("${kept[@]}")
 	shown=$(printf ', %s' "${keys[@]:0:6}")
 	((${#keys[@]} <= 6)) || extra=" and $((${#keys[@]} - 6)) more"
-	part_wanted api || return 0
+	component_wanted api || return 0
 	cat <<-END
 		  URL       $url
 		  API keys  ${shown:2}$extra
@@ -390,7 +390,7 @@ supervise() {
 		pause 0.01 # lets bash take note of what else died
 		end_if_wanted
 		[[ ${dead:-} != "$alarm_pid" ]] || { alarm_pid='' && look_around; }
-		for name in "${part_names[@]}"; do
+		for name in "${component_names[@]}"; do
 			[[ ${pid[$name]:-} ]] || continue
 			if [[ ${pid[$name]} == "${dead:-}" ]]; then
 				revive "$name" "$status"
@@ -412,14 +412,14 @@ set_alarm() {
 look_around() {
 	has_folder || die "the folder $MCS_VAR was removed, so its instance ends"
 	local name socket
-	for name in "${part_names[@]}"; do
+	for name in "${component_names[@]}"; do
 		socket=$(socket_of "$name")
 		[[ $socket && ! -S $socket && ${pid[$name]:-} ]] || continue
 		((EPOCHSECONDS - ${started[$name]} >= 10)) || continue # it may be about to make it
 		say "the socket $socket was removed; $name is started again"
 		kill -s "${death_signal[$name]}" "${pid[$name]}" 2>/dev/null
 	done
-	for name in "${part_names[@]}" access mcs; do
+	for name in "${component_names[@]}" access mcs; do
 		bound_log "$(log_of "$name")"
 	done
 }
@@ -442,7 +442,7 @@ bound_log() {
 	: >"$1"
 }
 
-# Starts a part again that died: at once, then after ever longer pauses while it keeps dying.
+# Starts a component again that died: at once, then after ever longer pauses while it keeps dying.
 revive() {
 	local name=$1 status=$2 how delays=(0 0.2 0.5 1 2 5) count
 	how=${status:+" with status $status"}
@@ -451,7 +451,7 @@ revive() {
 	failures[$name]=$((count < 5 ? count + 1 : 5))
 	tell_session "${pid[$name]}" TERM
 	end_session "${pid[$name]}" 3
-	start_part "$name" "${delays[count]}"
+	start_component "$name" "${delays[count]}"
 	say "$name died$how, started again as process ${pid[$name]}"
 }
 
@@ -460,9 +460,9 @@ revive() {
 # Stops whatever was started, in the order of its use; also the way out when a start fails.
 finish() {
 	trap '' INT TERM HUP USR1
-	local had_parts=${pid[*]:-}
+	local had_components=${pid[*]:-}
 	[[ ! $alarm_pid$events_pid ]] || kill ${alarm_pid:+"$alarm_pid"} ${events_pid:+"$events_pid"} 2>/dev/null
-	[[ ! $had_parts ]] || say 'stopping'
+	[[ ! $had_components ]] || say 'stopping'
 	exec {web_fd}<&- 4<&-
 	# lighttpd takes nothing new and waits for its connections, the WebSockets among them until wsd
 	# has closed them; so these three are told before the first of them is waited for.
@@ -475,8 +475,8 @@ finish() {
 	done
 	# Unless our folder was moved away, and this is another instance's.
 	[[ ! $MCS_VAR/lock -ef /proc/self/fd/$lock_fd ]] ||
-		rm -rf "$run_folder"/*.sock* "$run_folder/fcgid" "$MCS_VAR/parts" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted" "$MCS_VAR/ready"
-	[[ ! $had_parts ]] || say 'stopped'
+		rm -rf "$run_folder"/*.sock* "$run_folder/fcgid" "$MCS_VAR/components" "$MCS_VAR/mcs.pid" "$MCS_VAR/restarted" "$MCS_VAR/ready"
+	[[ ! $had_components ]] || say 'stopped'
 }
 
 tell_stop() { [[ ! ${pid[$1]:-} ]] || kill -s "${stop_signal[$1]}" "${pid[$1]}" 2>/dev/null; }
@@ -487,7 +487,7 @@ await_stop() {
 	unset "pid[$1]"
 }
 
-# Prints the processes of a part's session that are not dead yet, and its first one even while it
+# Prints the processes of a component's session that are not dead yet, and its first one even while it
 # has no session of its own yet.
 session_pids() {
 	local file stat fields

@@ -1,9 +1,9 @@
 # The demo of docker-compose.yml, as the user's document has it: its steps with its names and ports, its
 # logs, its end. For ./mcs test docker; the cases are one story, in this order.
 
-load ../helpers
-load ../service
-load ../document
+load ../harness/helpers
+load ../harness/service
+load ../harness/specification
 
 setup() {
 	cd "$MCS_TEST_DOCKER" || return
@@ -88,11 +88,11 @@ all_are_up() {
 }
 
 @test "containers are not root, have no capabilities, and write nowhere but where they have to" {
-	local part
-	for part in api wsd worker; do
-		same "$(docker exec "mock_$part" id -un)" mcs
-		same "$(docker exec "mock_$part" sed -n 's/^CapBnd:\t//p' /proc/1/status)" 0000000000000000
-		run docker exec "mock_$part" touch /opt/mcs/x
+	local component
+	for component in api wsd worker; do
+		same "$(docker exec "mock_$component" id -un)" mcs
+		same "$(docker exec "mock_$component" sed -n 's/^CapBnd:\t//p' /proc/1/status)" 0000000000000000
+		run docker exec "mock_$component" touch /opt/mcs/x
 		match "$output" 'Read-only file system'
 	done
 	same "$(docker exec mock_api sh -c 'command -v gcc make curl')" ''

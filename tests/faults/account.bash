@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The accounting after a load: a line a promise. Loaded after helpers.bash and service.bash; the copy
+# The accounting after a load: a line a promise. Loaded after helpers.bash and service.bash; the instance
 # in use is the one that was loaded.
 #
 #   settled                          whether no call, no upload and no job is open any more
@@ -17,7 +17,7 @@ jobs_left() {
 
 settled() { nothing_moves 2>/dev/null && [[ $(jobs_left) == 0 ]]; }
 
-# A table for each kind of line; awk's fields are those of tests/tools/load.c.
+# A table for each kind of line; awk's fields are those of tests/harness/load.c.
 account_tables() {
 	local log=$1
 	cat <<-END

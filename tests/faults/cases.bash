@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The faults, a function each: fault_NAME runs while the load of tests/tools/load.c is on, against the
-# copy in use, and returns when the fault is over. It fails when the fault did not take place.
+# The faults, a function each: fault_NAME runs while the load of tests/harness/load.c is on, against the
+# instance in use, and returns when the fault is over. It fails when the fault did not take place.
 #
-# case_table: name, copy, seconds of load (0: only in a soak), what account (account.bash) is to know,
+# case_table: name, instance, seconds of load (0: only in a soak), what account (account.bash) is to know,
 # what happens. `also` and `in_hand` are the answers (0: none) that requests in the hands of what was
 # killed may get: with wsd these are its watchers too, who are back before the kernel has closed the last
 # of its sockets, the one that listens. `late` is 9000 where jobs may wait for the end of a lease (5 s).
@@ -44,7 +44,7 @@ case_table=(
 
 # --- tools ----------------------------------------------------------------------------------------
 
-is_another_part() { [[ $(part_pid "$1") && $(part_pid "$1") != "$2" ]]; }
+is_another_component() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
 # Kills processes, and lets the load's log know when, and when the kernel is done with them: what is in
 # their hands until then may fail.
@@ -57,20 +57,20 @@ kill_now() {
 	return "$status"
 }
 
-kill_part() {
+kill_component() {
 	local number
-	number=$(part_pid "$1")
-	kill_now "$number" && wait_until 20 is_another_part "$1" "$number"
+	number=$(component_pid "$1")
+	kill_now "$number" && wait_until 20 is_another_component "$1" "$number"
 }
 
 admin_sql() {
 	"$psql_client" -qAtX -h "$MCS_VAR/run" -U postgres -d mock_communications -c "$1"
 }
 
-# Starts one more worker of the copy, as the copy's user; sets other_worker.
+# Starts one more worker of the instance, as the instance's user; sets other_worker.
 start_other_worker() {
 	(
-		exec_in_copy setpriv --reuid=mcs --regid=mcs --init-groups --pdeathsig=KILL -- \
+		exec_in_instance setpriv --reuid=mcs --regid=mcs --init-groups --pdeathsig=KILL -- \
 			"$MCS_VAR/bin/mcs-worker"
 	) >>"$MCS_VAR/log/worker.log" 2>&1 </dev/null &
 	other_worker=$!
@@ -111,8 +111,8 @@ fault_pool-killed() {
 	kill_now "${pids[0]}" && wait_until 5 are_gone "${pids[0]}" && wait_until 5 logged_since api "$since" pool.inherit
 }
 
-fault_web-server-killed() { kill_part api; }
-fault_wsd-killed() { kill_part wsd; }
+fault_web-server-killed() { kill_component api; }
+fault_wsd-killed() { kill_component wsd; }
 
 # With jobs in hand.
 fault_worker-killed-alone() { die_at_point worker.claimed; }
@@ -128,13 +128,13 @@ fault_worker-killed-among-others() {
 }
 
 # At any moment.
-fault_worker-killed() { kill_part worker; }
+fault_worker-killed() { kill_component worker; }
 
 fault_worker-stopped() {
 	start_other_worker
-	kill -s STOP "$(part_pid worker)"
+	kill -s STOP "$(component_pid worker)"
 	sleep 7
-	kill -s CONT "$(part_pid worker)"
+	kill -s CONT "$(component_pid worker)"
 	sleep 1
 	stop_other_worker
 }
@@ -145,10 +145,10 @@ fault_wsd-without-descriptors() {
 	since=$(log_length wsd)
 	mv "$program" "$program.real" || return
 	printf '#!/bin/sh\nulimit -n 16\nexec %s.real\n' "$program" >"$program" && chmod 755 "$program"
-	kill_part wsd
+	kill_component wsd
 	sleep 7 # whoever hangs would do so for longer than an answer may take
 	mv -f "$program.real" "$program"
-	kill_part wsd && logged_since wsd "$since" "accept.failed\|wsd.full"
+	kill_component wsd && logged_since wsd "$since" "accept.failed\|wsd.full"
 }
 
 # --- Redis ----------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ fault_redis-flushed-during-a-vacuum() {
 
 rebuild_runs() { [[ $(live EXISTS 'mcs:{0}:rebuild') == 1 ]]; }
 
-fault_redis-killed() { kill_part redis; }
+fault_redis-killed() { kill_component redis; }
 
 # It comes back with what it held two seconds earlier, its marker included.
 fault_redis-restored-from-a-snapshot() {
@@ -181,16 +181,16 @@ fault_redis-restored-from-a-snapshot() {
 	since=$(log_length redis)
 	[[ $(live SAVE) == OK ]] || return
 	sleep 2
-	kill_part redis && wait_until 5 logged_since redis "$since" 'DB loaded from disk'
+	kill_component redis && wait_until 5 logged_since redis "$since" 'DB loaded from disk'
 	local restored=$?
 	rm -f "$MCS_VAR/run/dump.rdb"
 	return "$restored"
 }
 
 fault_redis-stopped() {
-	signal_part STOP redis
+	signal_component STOP redis
 	sleep 10
-	signal_part CONT redis
+	signal_component CONT redis
 }
 
 fault_redis-full() {
@@ -220,14 +220,14 @@ fault_redis-connections-cut() {
 
 fault_postgres-shut-down() {
 	local number
-	number=$(part_pid postgres)
-	kill -s QUIT "$number" && wait_until 20 is_another_part postgres "$number"
+	number=$(component_pid postgres)
+	kill -s QUIT "$number" && wait_until 20 is_another_component postgres "$number"
 }
 
 fault_postgres-stopped() {
-	signal_part STOP postgres
+	signal_component STOP postgres
 	sleep 10
-	signal_part CONT postgres
+	signal_component CONT postgres
 }
 
 fault_postgres-connections-cut() {
@@ -267,9 +267,9 @@ fault_postgres-row-locked() {
 # The only worker dies at a point.
 die_at_point() {
 	local worker
-	worker=$(part_pid worker)
+	worker=$(component_pid worker)
 	arm "$1" kill
-	wait_until 5 went_off "$1" && wait_until 10 is_another_part worker "$worker"
+	wait_until 5 went_off "$1" && wait_until 10 is_another_component worker "$worker"
 }
 
 fault_worker-dies-after-commit() { die_at_point calls_advance; }
@@ -283,7 +283,7 @@ stop_at_point() {
 	sleep 5
 	wait_until 1 nothing_overdue
 	local taken_over=$?
-	kill -s CONT "$(part_pid worker)" "$other_worker"
+	kill -s CONT "$(component_pid worker)" "$other_worker"
 	sleep 1
 	stop_other_worker
 	return "$taken_over"
@@ -306,7 +306,7 @@ fault_worker-late-for-a-rebuild() {
 	live FLUSHALL
 	wait_until 5 went_off worker.unlocked && wait_until 5 is_ready
 	local rebuilt=$?
-	kill -s CONT "$(part_pid worker)" "$other_worker"
+	kill -s CONT "$(component_pid worker)" "$other_worker"
 	sleep 1
 	stop_other_worker
 	((rebuilt == 0)) && [[ $(tail -c "+$((since + 1))" "$MCS_VAR/log/worker.log" | grep -c live.lost) == 1 ]]
@@ -319,7 +319,7 @@ fault_worker-stopped-in-a-rebuild() {
 	live FLUSHALL
 	wait_until 5 went_off worker.locked && wait_until 13 is_ready
 	local rebuilt=$?
-	kill -s CONT "$(part_pid worker)" "$other_worker"
+	kill -s CONT "$(component_pid worker)" "$other_worker"
 	sleep 1
 	stop_other_worker
 	return "$rebuilt"
@@ -345,7 +345,7 @@ fault_responder-stopped-over-a-rebuild() {
 
 # --- the machine ----------------------------------------------------------------------------------
 
-# MCS_VAR/postgres is a small file system of its own, see disk_copy in tools/mcs-faults.sh.
+# MCS_VAR/postgres is a small file system of its own, see disk_instance in tests/harness/faults.sh.
 fault_disk-full() {
 	local since
 	since=$(log_length postgres)
@@ -358,13 +358,13 @@ fault_disk-full() {
 	return "$full"
 }
 
-# The clock of the host, for all that runs on it (see clock_copy in tools/mcs-faults.sh), while a batch
+# The clock of the host, for all that runs on it (see clock_instance in tests/harness/faults.sh), while a batch
 # of transitions has committed and Redis knows nothing of it yet.
 set_clock() {
 	arm calls_advance stop
 	wait_until 5 went_off calls_advance || return
 	printf '%-8s' "$1" 1<>"$MCS_TEST_DIR/clock/now"
-	kill -s CONT "$(part_pid worker)"
+	kill -s CONT "$(component_pid worker)"
 	sleep 1
 	is_off "$(live TIME | head -n 1)" "$1" && is_off "$(sql 'SELECT extract(epoch FROM now())::bigint')" "$1"
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What may happen to several hosts, a function each: hosts_NAME runs, mostly while the load of
-# tests/tools/load.c goes through the balancer, and fails when it did not take place, or showed something wrong.
+# tests/harness/load.c goes through the balancer, and fails when it did not take place, or showed something wrong.
 #
 # host_cases: name, set of hosts, seconds of load (0: none), what account (tests/faults/account.bash) is to
 # know, what happens. In all of them web3's clock is 7 minutes ahead and worker2's is 10 minutes behind.
@@ -301,7 +301,7 @@ hosts_postgres-primary-read-only() {
 		server_sql "$primary" 'SELECT pg_reload_conf()' >/dev/null || return
 	sleep 0.5
 	promote || return
-	kill -s KILL "$(awk '$1 == "worker" { print $2 }' "$hosts_folder/worker1/var/parts")"
+	kill -s KILL "$(awk '$1 == "worker" { print $2 }' "$hosts_folder/worker1/var/components")"
 	sleep 2
 	logged_by worker1 worker 'worker.start' && [[ $(uses_by_writers "$standby") == 0 ]] && follow_again "$standby"
 }

@@ -174,7 +174,7 @@ start_host() {
 }
 
 await_host() {
-	wait_until 60 copy_is_up_or_gone "$hosts_folder/$1.out" "${server_pid[$1 mcs]}"
+	wait_until 60 instance_is_up_or_gone "$hosts_folder/$1.out" "${server_pid[$1 mcs]}"
 	grep -q '^mcs: ready' "$hosts_folder/$1.out" && return
 	echo "the host $1 did not start:" >&2
 	cat "$hosts_folder/$1.out" >&2

@@ -3,7 +3,7 @@
 
 #include "wsd/inlet.h"
 
-#include "tests/tools/frames.h"
+#include "tests/harness/frames.h"
 #include "tests/unit/test.h"
 
 #include <stdint.h>
@@ -17,7 +17,7 @@ static const struct {
 } cases[] = {
 #define FRAMES(name_, hex_, result_, open_, replies_)                                              \
   {name_, hex_, INLET_##result_, open_, replies_},
-#include "tests/tools/frames.def"
+#include "tests/harness/frames.def"
 #undef FRAMES
 };
 

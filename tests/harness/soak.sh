@@ -6,7 +6,7 @@ cmd_soak() {
 	[[ $# == 1 && $1 == +([0-9]) && $1 != 0 ]] || die 'usage: ./mcs soak MINUTES'
 	local minutes=$1 before after names=() options=() in_hand=0 count=0 begin=$EPOCHSECONDS
 	prepare_faults
-	use_fault_copy main || exit
+	use_fault_instance main || exit
 	read_soak_faults
 	# What programs take when they have worked for the first time is theirs to keep.
 	start_load "$MCS_TEST_DIR/warm" 10 && wait "$load_pid"
@@ -30,12 +30,12 @@ cmd_soak() {
 	print_tally "$MCS_TEST_DIR"
 }
 
-# Those of the main copy; what each may cost in failed requests.
+# Those of the main instance; what each may cost in failed requests.
 read_soak_faults() {
-	local line name copy seconds option what
+	local line name instance seconds option what
 	for line in "${case_table[@]}"; do
-		IFS='|' read -r name copy seconds option what <<<"$line"
-		[[ $copy == main ]] || continue
+		IFS='|' read -r name instance seconds option what <<<"$line"
+		[[ $instance == main ]] || continue
 		names+=("$name")
 		option=${option##*in_hand=}
 		options+=("${option:-0}")
@@ -54,13 +54,13 @@ soak_faults() {
 	done
 }
 
-# A line a part: name, KiB of memory of its own, descriptors, processes; and Redis's keys, where the
+# A line a component: name, KiB of memory of its own, descriptors, processes; and Redis's keys, where the
 # windows of API keys that were used are not counted.
 soak_sample() {
 	local name number memory files processes size
 	for name in wsd worker api; do
 		memory=0 files=0 processes=0
-		for number in $(session_pids "$(part_pid "$name")"); do
+		for number in $(session_pids "$(component_pid "$name")"); do
 			size=$(awk '/^Pss:/ { print $2 }' "/proc/$number/smaps_rollup")
 			memory=$((memory + size)) processes=$((processes + 1))
 			files=$((files + $(find "/proc/$number/fd" -mindepth 1 | wc -l)))

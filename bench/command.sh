@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# ./mcs bench [--quick] [SECTION...]: what the service costs beside the least that its parts can do.
+# ./mcs bench [--quick] [SECTION...]: what the service costs beside the least that its components can do.
 
 bench_packages=(wrk gnuplot-nox strace valgrind)
 

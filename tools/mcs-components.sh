@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# The parts of a copy: what each is started with, how it is prepared, and when it answers.
-# How parts are kept alive is mcs-supervise.sh's business.
+# The components of an instance: what each is started with, how it is prepared, and when it answers.
+# How components are kept alive is mcs-supervise.sh's business.
 
 # In the order in which they start; `api` is the web server. Where that does not start the responders,
-# choose_server() puts the part `pool` before it.
-part_names=(postgres redis wsd worker api)
+# choose_server() puts the component `pool` before it.
+component_names=(postgres redis wsd worker api)
 declare -A stop_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=INT)
-# What a part gets when mcs is killed: lighttpd's INT would wait for its connections.
+# What a component gets when mcs is killed: lighttpd's INT would wait for its connections.
 declare -A death_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=TERM)
-# Seconds that a part may take to stop before it is killed.
+# Seconds that a component may take to stop before it is killed.
 declare -A stop_seconds=([postgres]=60 [redis]=10 [wsd]=15 [worker]=20 [pool]=15 [api]=15)
 
-# Sets `command` to the words that start a part, in the folder bin/. Redis reads its configuration from
+# Sets `command` to the words that start a component, in the folder bin/. Redis reads its configuration from
 # its input: it takes a path with a bracket in it for a pattern, and without a match starts with defaults.
-part_command() {
+component_command() {
 	case $1 in
 		postgres)
 			command=("$postgres_bin/postgres" -D "$MCS_VAR/postgres"
@@ -26,10 +26,10 @@ part_command() {
 	esac
 }
 
-# Where a part logs: the responders with the web server, wherever they come from.
+# Where a component logs: the responders with the web server, wherever they come from.
 log_of() { echo "$MCS_VAR/log/${1/#pool/api}.log"; }
 
-# The socket file without which a part is of no use; nothing where it has none, or on TCP only.
+# The socket file without which a component is of no use; nothing where it has none, or on TCP only.
 socket_of() {
 	local socket=''
 	case $1 in
@@ -45,12 +45,12 @@ socket_of() {
 # Where lighttpd's pool of responders listens.
 responder_socket() { echo "$(sed -n 's/^var.mcs_responder_socket = "\(.*\)"$/\1/p' "$MCS_VAR/etc/vars.conf")-0"; }
 
-# Whether this configuration has the part at all.
-part_wanted() {
+# Whether this configuration has the component at all.
+component_wanted() {
 	case $1 in
 		postgres) [[ $embedded_postgres ]] ;;
 		redis) [[ $embedded_redis ]] ;;
-		pool) has_pool_part && part_wanted api ;;
+		pool) has_pool_component && component_wanted api ;;
 		*) [[ ,$PARTS, == *,$1,* ]] ;;
 	esac
 }
@@ -87,7 +87,7 @@ prepare_postgres() {
 	mv "$MCS_VAR/postgres.new" "$MCS_VAR/postgres" || exit
 }
 
-# The socket's folder lets in nobody but the copy's own user (and root), who is trusted to be the
+# The socket's folder lets in nobody but the instance's own user (and root), who is trusted to be the
 # role, and in its database only. The superuser is for whoever runs mcs: under root, a program of
 # the service cannot have PostgreSQL run commands.
 configure_postgres_users() {
@@ -252,7 +252,7 @@ copy_lighttpd_folder() {
 
 # Removes what would mislead lighttpd, which takes an old socket that answers for a pool that lives, and
 # what a killed Apache leaves.
-before_api() { has_pool_part || rm -f "$run_folder"/responder.*sock* "$run_folder"/cgid.*; }
+before_api() { has_pool_component || rm -f "$run_folder"/responder.*sock* "$run_folder"/cgid.*; }
 
 # Whether a worker has loaded the open calls into Redis.
 live_is_ready() { as_service "$MCS_VAR/bin/mcs-admin" ready >"$MCS_VAR/etc/ready.out" 2>&1; }

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What several bats files know about the inside of a copy; loaded after helpers.bash.
+# What several bats files know about the inside of an instance; loaded after helpers.bash.
 #
-#   sql STATEMENT                 runs it in the database of the copy in use; bare values
-#   live ARGS…                    redis-cli for that copy
+#   sql STATEMENT                 runs it in the database of the instance in use; bare values
+#   live ARGS…                    redis-cli for that instance
 #   live_key KIND NAME            the Redis key of that kind (call, slots, window) for an id or API key
 #   burst COUNT [CURL ARGS…]      that many POST /calls at once with $KEY (one by one where a crowd
 #                                 would take a second; AT_ONCE=100 nevertheless); sets `statuses`, such as "201:2 429:38"; the
@@ -12,14 +12,14 @@
 #   has_status STATUS             whether $call_id is in that state by now
 #   has_recording                 whether its recording's URL is there
 #   is_cold                       whether Redis has forgotten $call_id; forget_live makes it so
-#   nothing_moves                 whether no call and no upload of the copy is open
+#   nothing_moves                 whether no call and no upload of the instance is open
 #   slots_of KEY                  how many slots the API key holds
-#   part_pid NAME                 the process of a part: postgres, redis, wsd, worker, api
+#   component_pid NAME                 the process of a component: postgres, redis, wsd, worker, api
 #   pool_pids                     the responders, their parent first; whichever there are where the
 #                                 web server starts processes
-#   signal_part SIGNAL NAME       to all processes of a part
+#   signal_component SIGNAL NAME       to all processes of a component
 #   are_gone PID…                 whether none of them lives; await_gone SECONDS PID… waits for it
-#   start_copy_again NAME [VAR=…] start_copy for a name that was used before
+#   start_instance_again NAME [VAR=…] start_instance for a name that was used before
 #   is_ready                      whether GET /ready says so
 #   raw REQUEST                   bytes to the web server as they are; prints what comes back
 #   watch ID [WSCAT OPTIONS…]     a WebSocket through the web server
@@ -45,7 +45,7 @@ live_key() { live --raw --scan --pattern "mcs:{*}:$1:$2"; }
 burst() {
 	local count=$1 at_once=${AT_ONCE:-}
 	shift
-	[[ $at_once ]] || at_once=$(nature slow-crowd && echo 1 || echo 100)
+	[[ $at_once ]] || at_once=$(quirk slow-crowd && echo 1 || echo 100)
 	replies=$BATS_TEST_TMPDIR/replies
 	rm -rf "$replies"
 	mkdir "$replies"
@@ -100,20 +100,20 @@ slots_of() {
 
 no_slots() { [[ $(slots_of "$1") == 0 ]]; }
 
-part_pid() { awk -v name="$1" '$1 == name { print $2 }' "$MCS_VAR/parts"; }
+component_pid() { awk -v name="$1" '$1 == name { print $2 }' "$MCS_VAR/components"; }
 
 # The pool's parent is the one that has children; not one of these, which LeakSanitizer gives a child
 # for a moment.
 pool_pids() {
 	local owner
-	owner=$(part_pid pool)
+	owner=$(component_pid pool)
 	if [[ $owner ]]; then
 		echo "$owner"
 		children_of "$owner"
 		return
 	fi
-	owner=$(part_pid api)
-	if nature starts-processes; then
+	owner=$(component_pid api)
+	if quirk starts-processes; then
 		ps -o pid=,stat=,comm= -s "$owner" | awk '$3 == "mcs-responder" && $2 !~ /Z/ { print $1 }'
 		return
 	fi
@@ -128,11 +128,11 @@ pool_pids() {
 
 children_of() { tr ' ' '\n' <"/proc/$1/task/$1/children" | sed '/^$/d'; }
 
-# Stops (STOP) or continues (CONT) all processes of a part. PostgreSQL's are each in a session of
+# Stops (STOP) or continues (CONT) all processes of a component. PostgreSQL's are each in a session of
 # their own, so they are found as children.
-signal_part() {
+signal_component() {
 	local number
-	number=$(part_pid "$2")
+	number=$(component_pid "$2")
 	kill -s "$1" "$number"
 	for number in $(children_of "$number"); do
 		kill -s "$1" "$number" || :
@@ -154,10 +154,10 @@ await_gone() {
 	return 1
 }
 
-# Starts a copy again under the name that it had: what it said before must not be taken for new.
-start_copy_again() {
-	rm -f "$(copies_folder)/$1.out"
-	start_copy "$@"
+# Starts an instance again under the name that it had: what it said before must not be taken for new.
+start_instance_again() {
+	rm -f "$(instances_folder)/$1.out"
+	start_instance "$@"
 }
 
 # Sends a request as it stands (printf's escapes) to the web server; prints all that comes back.
@@ -231,9 +231,9 @@ others_are_served() {
 	((SECONDS - begin < 30))
 }
 
-# Becomes a command with the environment of the copy's own programs and VAR=value words before it;
+# Becomes a command with the environment of the instance's own programs and VAR=value words before it;
 # for subshells and background jobs.
-exec_in_copy() {
+exec_in_instance() {
 	set -a
 	# shellcheck disable=SC1091
 	. "$MCS_VAR/config"

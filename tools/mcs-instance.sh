@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# The commands about a copy that runs: stop, status, logs, and its databases' clients.
+# The commands about an instance that runs: stop, status, logs, and its databases' clients.
 
-# Prints the process id of the running copy, after $1; nothing when it is not known.
+# Prints the process id of the running instance, after $1; nothing when it is not known.
 running_pid() {
 	local number
 	{ read -r number <"$MCS_VAR/mcs.pid"; } 2>/dev/null && [[ $number == +([0-9]) ]] && echo "${1:-}$number"
 }
 
-# Exports the configuration of the running copy, or, when none runs, that of the environment as
+# Exports the configuration of the running instance, or, when none runs, that of the environment as
 # long as it names the server that the command needs: $1 is the variable that would.
 need_servers() {
 	load_running_config && return
@@ -21,15 +21,15 @@ need_servers() {
 cmd_stop() {
 	(($# == 0)) || die 'stop takes no arguments'
 	find_folders
-	local number still=copy_runs deadline=$((SECONDS + 120))
-	if copy_runs; then
+	local number still=instance_runs deadline=$((SECONDS + 120))
+	if instance_runs; then
 		number=$(running_pid) || die "$MCS_VAR/mcs.pid does not say which process it is"
 	else
 		number=$(removed_instance) || die "not running in $MCS_VAR"
 		still=removed_instance
 	fi
 	kill -s TERM "$number" 2>/dev/null || die "cannot stop process $number"
-	# Its lock goes with it, and it goes when all its parts have gone.
+	# Its lock goes with it, and it goes when all its components have gone.
 	while "$still" >/dev/null; do
 		((SECONDS < deadline)) || die "process $number does not stop"
 		sleep 0.1
@@ -46,14 +46,14 @@ cmd_status() {
 		kill -0 "$number" 2>/dev/null || state=dead well=1
 		seen+="$name "
 		printf '%-9s %-11s %8s  %(%Y-%m-%d %H:%M:%S)T\n' "$name" "$state" "$number" "$since"
-	done < <(cat "$MCS_VAR/parts" 2>/dev/null)
-	for name in "${part_names[@]}"; do
+	done < <(cat "$MCS_VAR/components" 2>/dev/null)
+	for name in "${component_names[@]}"; do
 		[[ $seen != *" $name "* ]] || continue
 		state='not started'
-		part_wanted "$name" && well=1 || state=elsewhere
+		component_wanted "$name" && well=1 || state=elsewhere
 		printf '%-9s %-11s\n' "$name" "$state"
 	done
-	part_wanted api || return "$well"
+	component_wanted api || return "$well"
 	state=$(ready_status)
 	if [[ $state == 200 ]]; then
 		echo "ready at $url"
@@ -74,7 +74,7 @@ cmd_logs() {
 		esac
 	done
 	find_folders
-	((${#names[@]})) || names=("${part_names[@]}")
+	((${#names[@]})) || names=("${component_names[@]}")
 	for name in "${names[@]}"; do
 		[[ ! -e $MCS_VAR/log/$name.log ]] || files+=("$MCS_VAR/log/$name.log")
 	done

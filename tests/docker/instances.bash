@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Copies that are projects of docker compose, for ./mcs test docker: what is here replaces the functions
+# Instances that are projects of docker compose, for ./mcs test docker: what is here replaces the functions
 # of helpers.bash that have the same names. MCS_TEST_DOCKER is the folder with docker-compose.yml.
 
 # docker compose, or the older program of its own.
@@ -11,13 +11,13 @@ compose() {
 	fi
 }
 
-container_of() { echo "mcs-test-${2:-$COPY}_$1"; }
+container_of() { echo "mcs-test-${2:-$INSTANCE}_$1"; }
 
 # Its databases are reached through ports; the folder has the same settings for programs that a test
-# starts beside the containers (exec_in_copy).
-launch_copy() {
+# starts beside the containers (exec_in_instance).
+launch_instance() {
 	local name=$1 folder ports setting
-	folder=$(copies_folder)
+	folder=$(instances_folder)
 	ports=("$(free_port)" "$(free_port)" "$(free_port)")
 	shift
 	mkdir -p "$folder/$name/run" && chmod 711 "$folder/$name" && chown mcs:mcs "$folder/$name/run"
@@ -31,25 +31,25 @@ launch_copy() {
 			REDIS_PUBLISH=127.0.0.1:${ports[2]} CONTAINER_PREFIX=mcs-test-$name "$@"
 		compose -p "mcs-test-$name" up -d
 	) </dev/null >"$folder/$name.out" 2>&1 3>&- 4>&- &
-	echo "$! ${ports[*]}" >"$folder/$name.copy"
+	echo "$! ${ports[*]}" >"$folder/$name.instance"
 }
 
-await_copy() {
+await_instance() {
 	wait_until 90 is_healthy "$(container_of api "$1")" && return
-	cat "$(copies_folder)/$1.out" >&2
+	cat "$(instances_folder)/$1.out" >&2
 	compose -p "mcs-test-$1" logs --tail 20 >&2
 	return 1
 }
 
 is_healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$1" 2>/dev/null) == healthy ]]; }
 
-stop_copy() {
+stop_instance() {
 	compose -p "mcs-test-$1" down -v >/dev/null 2>&1 || return
-	rm -f "$(copies_folder)/$1.copy"
+	rm -f "$(instances_folder)/$1.instance"
 }
 
 log_of() { docker logs "$(container_of "$1")" 2>&1; }
-hold_part() { docker pause "$(container_of "$1")" >/dev/null; }
-release_part() { docker unpause "$(container_of "$1")" >/dev/null; }
+hold_component() { docker pause "$(container_of "$1")" >/dev/null; }
+release_component() { docker unpause "$(container_of "$1")" >/dev/null; }
 
 export PGPASSWORD=mcs # the default of docker-compose.yml

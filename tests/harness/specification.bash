@@ -86,7 +86,7 @@ read -rd '' create_body <<'END' || :
 }
 END
 
-# Runs a command of the document against the copy in use; sets body. Nothing else is changed.
+# Runs a command of the document against the instance in use; sets body. Nothing else is changed.
 as_printed() {
 	body=$(bash -c "${1//localhost:3000/localhost:$PORT}" 2>"$BATS_TEST_TMPDIR/err") || {
 		cat "$BATS_TEST_TMPDIR/err" >&2

@@ -31,12 +31,12 @@ test_package_steps() {
 		step 'apt installs the package, and nothing runs yet' install_package &&
 		step 'the units are what systemd expects' units_are_clean &&
 		step 'mcs-setup makes it run' set_up &&
-		step 'everything is the user mcs, confined by systemd and by itself' parts_are_confined &&
+		step 'everything is the user mcs, confined by systemd and by itself' components_are_confined &&
 		step 'the sockets are for the web server alone' sockets_are_private &&
 		step 'a call through lighttpd, and its WebSocket until the recording' call_lives &&
 		step 'who comes while the responders are stopped starts them' socket_starts_responders &&
 		step 'a reload renews the responders, and nobody is refused' reload_renews &&
-		step 'a part that is killed comes back' parts_come_back &&
+		step 'a component that is killed comes back' components_come_back &&
 		step 'mcs-setup again keeps what is there' set_up_again &&
 		step 'after a reboot it runs, and knows the call' survives_reboot &&
 		step 'an upgrade restarts everything, and it is ready' survives_upgrade &&
@@ -186,7 +186,7 @@ set_up() {
 }
 
 # That the two kinds of confinement do not hinder each other, a log of level debug shows.
-parts_are_confined() {
+components_are_confined() {
 	inside sed -i 's/^LOG_LEVEL=.*/LOG_LEVEL=debug/' /etc/mcs/mcs.env && inside systemctl restart mcs.target &&
 		await 20 is_ready_inside || return
 	local number name filters
@@ -279,7 +279,7 @@ has_other_children() {
 	[[ $now && ! $(comm -12 <(echo "$1") <(echo "$now")) ]]
 }
 
-parts_come_back() {
+components_come_back() {
 	local unit before
 	for unit in mcs-responders mcs-wsd mcs-worker; do
 		before=$(inside systemctl show -P MainPID "$unit")

@@ -19,9 +19,9 @@ prepare_faults() {
 	trap end_faults EXIT
 	trap 'exit 130' INT TERM HUP
 	# shellcheck source=/dev/null
-	. "$here/tests/helpers.bash"
+	. "$here/tests/harness/helpers.bash"
 	# shellcheck source=/dev/null
-	. "$here/tests/service.bash"
+	. "$here/tests/harness/service.bash"
 	# shellcheck source=/dev/null
 	. "$here/tests/faults/account.bash"
 	# shellcheck source=/dev/null
@@ -34,9 +34,9 @@ end_faults() {
 	local file folder
 	trap '' INT TERM HUP
 	for folder in "${fault_folders[@]}"; do
-		for file in "$folder"/*.copy; do
+		for file in "$folder"/*.instance; do
 			[[ -e $file ]] || continue
-			MCS_BUILD=$(basename "$folder") stop_copy "$(basename "$file" .copy)"
+			MCS_BUILD=$(basename "$folder") stop_instance "$(basename "$file" .instance)"
 		done
 	done
 	! mountpoint -q "$MCS_TEST_DIR/release/disk/postgres" || umount "$MCS_TEST_DIR/release/disk/postgres"
@@ -47,40 +47,40 @@ end_faults() {
 	fi
 }
 
-# --- the copies, each started when a case first wants it ------------------------------------------
+# --- the instances, each started when a case first wants it ------------------------------------------
 
-main_copy() { MCS_BUILD=release start_copy main "${load_settings[@]}"; }
+main_instance() { MCS_BUILD=release start_instance main "${load_settings[@]}"; }
 
-points_copy() {
+failpoints_instance() {
 	build_programs faults all
-	MCS_BUILD=faults start_copy points "${load_settings[@]}"
+	MCS_BUILD=faults start_instance points "${load_settings[@]}"
 }
 
 # Its PostgreSQL lives on a file system of 160 MB.
-disk_copy() {
+disk_instance() {
 	local folder=$MCS_TEST_DIR/release/disk
 	export MCS_BUILD=release
-	start_copy disk "${load_settings[@]}" && stop_copy disk || return
+	start_instance disk "${load_settings[@]}" && stop_instance disk || return
 	mv "$folder/postgres" "$folder/postgres.0" && mkdir "$folder/postgres" &&
 		mount -t tmpfs -o size=160m,mode=700 tmpfs "$folder/postgres" &&
 		cp -a "$folder/postgres.0/." "$folder/postgres/" && rm -rf "$folder/postgres.0" &&
 		chown mcs:mcs "$folder/postgres" || return
-	start_copy disk "${load_settings[@]}"
+	start_instance disk "${load_settings[@]}"
 }
 
 # Everything in it takes the time from a clock that the file clock/now sets off.
-clock_copy() {
+clock_instance() {
 	local folder=$MCS_TEST_DIR/clock
 	build_programs faults all
 	mkdir -m 755 "$folder" && cp "$here/build/release/tests/clock.so" "$folder/" && echo 0 >"$folder/now" &&
 		chmod 644 "$folder/now" || return
-	MCS_BUILD=faults start_copy clock "${load_settings[@]}" LD_PRELOAD="$folder/clock.so" CLOCK_FILE="$folder/now"
+	MCS_BUILD=faults start_instance clock "${load_settings[@]}" LD_PRELOAD="$folder/clock.so" CLOCK_FILE="$folder/now"
 }
 
-use_fault_copy() {
+use_fault_instance() {
 	export MCS_BUILD=release
 	[[ $1 != points && $1 != clock ]] || MCS_BUILD=faults
-	if [[ -e $MCS_TEST_DIR/$MCS_BUILD/$1.copy ]]; then
+	if [[ -e $MCS_TEST_DIR/$MCS_BUILD/$1.instance ]]; then
 		use "$1"
 	else
 		"$1_copy"
@@ -102,10 +102,10 @@ start_load() {
 }
 
 # What a case that failed leaves behind is not for the next one.
-end_fault_copy() {
+end_fault_instance() {
 	local folder
-	folder=$(copies_folder)
-	stop_copy "$1" 2>/dev/null
+	folder=$(instances_folder)
+	stop_instance "$1" 2>/dev/null
 	! mountpoint -q "$folder/$1/postgres" || umount "$folder/$1/postgres"
 	rm -rf "$folder/$1/postgres" "$MCS_TEST_DIR/clock"
 	mkdir -p "$MCS_TEST_DIR/failed" && mv "$folder/$1" "$MCS_TEST_DIR/failed/$1.$failed"
@@ -139,10 +139,10 @@ load_line() {
 }
 
 run_case() {
-	local name=$1 copy=$2 seconds=$3 options=$4 what=$5 file begin=$EPOCHREALTIME wrong='' took
-	if ! use_fault_copy "$copy" >"$MCS_TEST_DIR/$copy.start" 2>&1; then
-		cat "$MCS_TEST_DIR/$copy.start"
-		count_line "not ok - $name (its copy did not start)"
+	local name=$1 instance=$2 seconds=$3 options=$4 what=$5 file begin=$EPOCHREALTIME wrong='' took
+	if ! use_fault_instance "$instance" >"$MCS_TEST_DIR/$instance.start" 2>&1; then
+		cat "$MCS_TEST_DIR/$instance.start"
+		count_line "not ok - $name (its instance did not start)"
 		return
 	fi
 	file=$MCS_TEST_DIR/$name
@@ -162,20 +162,20 @@ run_case() {
 	if [[ $wrong ]]; then
 		sed -n '/^  ok/!s/^/#   /p' "$file.out" | cut -c 1-1500
 		count_line "not ok - $name:$wrong ($took s)"
-		end_fault_copy "$copy"
+		end_fault_instance "$instance"
 	else
 		count_line "ok - $name ($took s)"
 	fi
 }
 
 test_faults() {
-	local line name copy seconds options what wanted=" $* " begin=$SECONDS
+	local line name instance seconds options what wanted=" $* " begin=$SECONDS
 	prepare_faults
 	table_head >"$here/build/faults.md"
 	for line in "${case_table[@]}"; do
-		IFS='|' read -r name copy seconds options what <<<"$line"
+		IFS='|' read -r name instance seconds options what <<<"$line"
 		((seconds)) && [[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
-		run_case "$name" "$copy" "$seconds" "$options" "$what"
+		run_case "$name" "$instance" "$seconds" "$options" "$what"
 	done
 	echo "# the fault suite took $((SECONDS - begin)) s; its table is build/faults.md"
 	print_tally "$MCS_TEST_DIR/failed"

@@ -15,7 +15,7 @@ cmd_test() {
 	esac
 	need_packages "${program_packages[@]}" "${test_packages[@]}"
 	forget_settings
-	# Where the tests' copies live and leave their logs; the user mcs must be able to pass.
+	# Where the tests' instances live and leave their logs; the user mcs must be able to pass.
 	MCS_TEST_DIR=$(mktemp -d /tmp/mcs.XXXXXX) && chmod 711 "$MCS_TEST_DIR" || exit
 	export MCS_TEST_DIR MCS_TEST_KEEP=yes
 	trap end_test EXIT

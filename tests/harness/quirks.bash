@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What web servers do by their nature, and the tests therefore expect otherwise of them: name, servers,
+# What web servers do by their quirk, and the tests therefore expect otherwise of them: name, servers,
 # what all the others do, what these do and why. `./mcs servers` makes docs/webservers.md's table of it.
 #
-#   nature NAME              whether the web server of this run is so
+#   quirk NAME              whether the web server of this run is so
 #   skip_by_nature NAME      skips a test that has then nothing to test
 # shellcheck disable=SC2016
-natures=(
+quirks=(
 	'binds-itself|nginx apache apache-fcgid apache-cgi caddy haproxy h2o|`./mcs run` holds the port, so a killed web server lets nobody be refused|it is refused until the server is back (some 0.1 s); a port below 1024 needs the right to it'
 	'starts-processes|apache-fcgid apache-cgi|one pool of responders, whose parent replaces those that die|Apache starts processes as it needs them: there is no pool of ours whose children could be killed or told to stop'
 	'process-a-request|apache-cgi|the responders are a pool, which says in the log that it starts|CGI: each request has a process of its own, which ends with it'
@@ -33,14 +33,14 @@ natures=(
 	'cors-no-list|h2o|with origins in `CORS_ORIGIN` their pages can read what the web server refuses by itself|they cannot: h2o adds the same header for everybody, or none'
 )
 
-nature() {
+quirk() {
 	local line
-	for line in "${natures[@]}"; do
+	for line in "${quirks[@]}"; do
 		[[ $line != "$1|"* ]] || break
 	done
-	[[ $line == "$1|"* ]] || { echo "no nature $1" >&2 && return 2; }
+	[[ $line == "$1|"* ]] || { echo "no quirk $1" >&2 && return 2; }
 	line=${line#*|}
 	[[ " ${line%%|*} " == *" ${MCS_SERVER:-lighttpd} "* ]]
 }
 
-skip_by_nature() { ! nature "$1" || skip "by nature of $MCS_SERVER: $1"; }
+skip_by_nature() { ! quirk "$1" || skip "by quirk of $MCS_SERVER: $1"; }

@@ -36,7 +36,7 @@ test_hosts() {
 }
 
 prepare_hosts() {
-	export MCS_BUILD=release COPY=hosts PORT=3000 BASE=http://127.0.0.1:3000 MCS_VAR=$MCS_TEST_DIR/release/hosts
+	export MCS_BUILD=release INSTANCE=hosts PORT=3000 BASE=http://127.0.0.1:3000 MCS_VAR=$MCS_TEST_DIR/release/hosts
 	mkdir -m 711 "$MCS_TEST_DIR/release" && mkdir -m 711 "$MCS_VAR" || exit
 	choose_user
 	find_postgres

@@ -13,7 +13,7 @@
  * Exits with 0 when all went as it should, 1 otherwise, 64 for wrong usage.
  */
 
-#include "tests/tools/frames.h"
+#include "tests/harness/frames.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -186,7 +186,7 @@ static const struct row {
   const char *replies;
 } rows[] = {
 #define FRAMES(name_, hex_, result_, open_, replies_) {name_, hex_, result_, open_, replies_},
-#include "tests/tools/frames.def"
+#include "tests/harness/frames.def"
 #undef FRAMES
 };
 

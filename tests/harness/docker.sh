@@ -22,7 +22,7 @@ test_docker() {
 	trap end_docker EXIT
 	trap 'exit 130' INT TERM HUP
 	# shellcheck source=/dev/null
-	. "$here/tests/helpers.bash"
+	. "$here/tests/harness/helpers.bash"
 	if ! docker info >/dev/null 2>&1; then
 		start_engine
 		make_base
@@ -109,8 +109,8 @@ remove_engine_network() {
 end_docker() {
 	local file
 	trap '' INT TERM HUP
-	for file in "$MCS_TEST_DIR"/release/*.copy; do
-		[[ ! -e $file ]] || stop_copy "$(basename "$file" .copy)"
+	for file in "$MCS_TEST_DIR"/release/*.instance; do
+		[[ ! -e $file ]] || stop_instance "$(basename "$file" .instance)"
 	done
 	[[ ! -e $MCS_TEST_DOCKER ]] || compose down -v >/dev/null 2>&1
 	end_engine

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What the bats files share. `load helpers` at the top of a file; the copy `fast` is then in use.
+# What the bats files share. `load harness/helpers` at the top of a file; the instance `fast` is then in use.
 #
-#   use NAME                       the copy that the following lines are about: BASE, PORT, MCS_VAR
-#   fresh_key                      sets KEY to an API key of that copy which no other test has used
+#   use NAME                       the instance that the following lines are about: BASE, PORT, MCS_VAR
+#   fresh_key                      sets KEY to an API key of that instance which no other test has used
 #   api METHOD PATH [CURL ARGS…]   a request with $KEY (KEY='' for none); sets status_code and body
 #   post PATH JSON [CURL ARGS…]    the same with a JSON body
 #   create_call [JSON]             POST /calls; sets call_id too, fails unless it is 201
@@ -10,28 +10,28 @@
 #   json FILTER                    jq -r on the body
 #   header NAME                    a header of the last reply
 #   wait_until SECONDS COMMAND…    polls until the command succeeds
-#   mcs ARGS…                      ./mcs for the copy in use
-#   nature NAME                    whether the web server of this run is so; see natures.bash
-#   start_copy NAME [VAR=value…]   one more copy; it stops at the latest with the test (or file, when
-#   stop_copy NAME                 started in setup_file) that started it. Not under bats' `run`.
-#   log_of PART                    prints the log of a part of the copy in use
-#   hold_part PART                 stops a part's processes where they are; release_part PART lets them
+#   mcs ARGS…                      ./mcs for the instance in use
+#   quirk NAME                    whether the web server of this run is so; see quirks.bash
+#   start_instance NAME [VAR=value…]   one more instance; it stops at the latest with the test (or file, when
+#   stop_instance NAME                 started in setup_file) that started it. Not under bats' `run`.
+#   log_of COMPONENT                    prints the log of a component of the instance in use
+#   hold_component COMPONENT                 stops a component's processes where they are; release_component COMPONENT lets them
 #                                  go on
 #
-# A copy is what ./mcs run starts; ./mcs test docker has projects of docker compose instead, see
-# tests/docker/copies.bash.
+# An instance is what ./mcs run starts; ./mcs test docker has projects of docker compose instead, see
+# tests/docker/instances.bash.
 
-MCS_ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+MCS_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 if [[ $MCS_ROOT == *=* && ${MCS_TEST_DIR:-} ]]; then # which env takes for a variable
 	ln -sfn "$MCS_ROOT" "$MCS_TEST_DIR/clone"
 	MCS_ROOT=$MCS_TEST_DIR/clone
 fi
-# shellcheck source=tests/natures.bash
-. "$MCS_ROOT/tests/natures.bash"
+# shellcheck source=tests/harness/quirks.bash
+. "$MCS_ROOT/tests/harness/quirks.bash"
 # shellcheck disable=SC2034
 WSCAT=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wscat
 
-copies_folder() { echo "$MCS_TEST_DIR/${MCS_BUILD:-release}"; }
+instances_folder() { echo "$MCS_TEST_DIR/${MCS_BUILD:-release}"; }
 
 # --- waiting --------------------------------------------------------------------------------------
 
@@ -47,9 +47,9 @@ wait_until() {
 	done
 }
 
-# --- copies of the service ------------------------------------------------------------------------
+# --- instances of the service ------------------------------------------------------------------------
 
-# Prints a port that nobody listens on and that no copy of this run has got before.
+# Prints a port that nobody listens on and that no instance of this run has got before.
 free_port() {
 	local port
 	exec {ports_fd}>>"$MCS_TEST_DIR/ports"
@@ -70,76 +70,76 @@ all_keys() {
 	printf ',k%02d' {1..499}
 }
 
-# Starts a copy with nothing of this environment but what is named; see await_copy.
-launch_copy() {
+# Starts an instance with nothing of this environment but what is named; see await_instance.
+launch_instance() {
 	local name=$1 folder port
-	folder=$(copies_folder)
+	folder=$(instances_folder)
 	port=$(free_port)
 	shift
-	: >"$folder/$name.out" # a copy of that name may have been ready before
+	: >"$folder/$name.out" # an instance of that name may have been ready before
 	setpriv --pdeathsig TERM -- env -i --default-signal PATH="$PATH" HOME="${HOME:-/}" LANG=C.UTF-8 \
 		ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" \
 		MCS_BUILD="${MCS_BUILD:-release}" MCS_SERVER="${MCS_SERVER:-lighttpd}" MCS_ENV_FILE=/dev/null \
 		MCS_VAR="$folder/$name" PORT="$port" \
 		VALID_API_KEYS="$(all_keys)" "$@" "$MCS_ROOT/mcs" run \
 		</dev/null >"$folder/$name.out" 2>&1 3>&- 4>&- &
-	echo "$! $port" >"$folder/$name.copy"
+	echo "$! $port" >"$folder/$name.instance"
 }
 
-# Waits until a launched copy is ready; shows why when it ends instead.
-await_copy() {
+# Waits until a launched instance is ready; shows why when it ends instead.
+await_instance() {
 	local name=$1 folder number port
-	folder=$(copies_folder)
-	read -r number port <"$folder/$name.copy"
-	wait_until 90 copy_is_up_or_gone "$folder/$name.out" "$number"
+	folder=$(instances_folder)
+	read -r number port <"$folder/$name.instance"
+	wait_until 90 instance_is_up_or_gone "$folder/$name.out" "$number"
 	grep -q '^mcs: ready' "$folder/$name.out" && return
-	echo "the copy $name did not start:" >&2
+	echo "the instance $name did not start:" >&2
 	cat "$folder/$name.out" >&2
 	return 1
 }
 
-copy_is_up_or_gone() { grep -q '^mcs: ready' "$1" || ! kill -0 "$2" 2>/dev/null; }
+instance_is_up_or_gone() { grep -q '^mcs: ready' "$1" || ! kill -0 "$2" 2>/dev/null; }
 
-start_copy() {
-	launch_copy "$@"
-	await_copy "$1"
+start_instance() {
+	launch_instance "$@"
+	await_instance "$1"
 	use "$1"
 }
 
-stop_copy() {
+stop_instance() {
 	local folder number port
-	folder=$(copies_folder)
-	read -r number port <"$folder/$1.copy" || return
+	folder=$(instances_folder)
+	read -r number port <"$folder/$1.instance" || return
 	kill -s TERM "$number" 2>/dev/null
 	wait_until 60 process_is_gone "$number"
-	rm -f "$folder/$1.copy"
+	rm -f "$folder/$1.instance"
 }
 
 process_is_gone() { [[ ! -d /proc/$1 || $(<"/proc/$1/stat") == *') Z '* ]] 2>/dev/null; }
 
-# From here on everything is about this copy. POSTGRES_AT and REDIS_AT are where psql and redis-cli
-# find its databases: a copy that has no sockets for us names their ports.
+# From here on everything is about this instance. POSTGRES_AT and REDIS_AT are where psql and redis-cli
+# find its databases: an instance that has no sockets for us names their ports.
 use() {
 	local number postgres redis
-	read -r number PORT postgres redis <"$(copies_folder)/$1.copy" || return
-	COPY=$1
+	read -r number PORT postgres redis <"$(instances_folder)/$1.instance" || return
+	INSTANCE=$1
 	BASE=http://127.0.0.1:$PORT
 	export MCS_VAR PORT
-	MCS_VAR=$(copies_folder)/$1
+	MCS_VAR=$(instances_folder)/$1
 	POSTGRES_AT=(-h "$MCS_VAR/run") REDIS_AT=(-s "$MCS_VAR/run/redis.sock")
 	[[ ! $postgres ]] || POSTGRES_AT=(-h 127.0.0.1 -p "$postgres") REDIS_AT=(-h 127.0.0.1 -p "$redis")
 }
 
 log_of() { cat "$MCS_VAR/log/$1.log"; }
-hold_part() { signal_part STOP "$1"; }
-release_part() { signal_part CONT "$1"; }
+hold_component() { signal_component STOP "$1"; }
+release_component() { signal_component CONT "$1"; }
 
 mcs() { MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" "$@"; }
 
-# Hands out another key on each call, to all files and processes; they are counted for each copy.
+# Hands out another key on each call, to all files and processes; they are counted for each instance.
 fresh_key() {
 	local counter
-	counter=$(copies_folder)/$COPY.keys
+	counter=$(instances_folder)/$INSTANCE.keys
 	exec {keys_fd}>>"$counter"
 	flock "$keys_fd"
 	echo >&"$keys_fd"
@@ -193,8 +193,8 @@ header() {
 }
 
 if [[ ${MCS_TEST_DOCKER:-} ]]; then
-	# shellcheck source=tests/docker/copies.bash
-	. "$MCS_ROOT/tests/docker/copies.bash"
+	# shellcheck source=tests/docker/instances.bash
+	. "$MCS_ROOT/tests/docker/instances.bash"
 fi
 
-[[ ! ${MCS_TEST_DIR:-} || ! -e $(copies_folder)/fast.copy ]] || use fast
+[[ ! ${MCS_TEST_DIR:-} || ! -e $(instances_folder)/fast.instance ]] || use fast
