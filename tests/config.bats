@@ -229,8 +229,8 @@ mcs-admin: there is no setting TIMESCALE (in the environment); did you mean TIME
 	grep -q '^# REDIS_HOST=$' "$MCS_ROOT/.env.example"
 }
 
-@test "the README's table is what the table says" {
-	same "$(sed -n '/<!-- config -->/,/<!-- \/config -->/p' "$MCS_ROOT/README.md" | sed '1d;$d' | sed '/^$/d')" \
+@test "docs/configuration.md has the table" {
+	same "$(sed -n '/<!-- config -->/,/<!-- \/config -->/p' "$MCS_ROOT/docs/configuration.md" | sed '1d;$d' | sed '/^$/d')" \
 		"$("$programs/mcs-admin" config --markdown)"
 }
 

@@ -2,7 +2,7 @@
 
 load harness/helpers
 load harness/service
-load harness/specification
+load harness/examples
 
 # What takes seconds of real time goes on beside the other cases; the last ones look at it.
 setup_file() {

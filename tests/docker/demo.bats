@@ -3,7 +3,7 @@
 
 load ../harness/helpers
 load ../harness/service
-load ../harness/specification
+load ../harness/examples
 
 setup() {
 	cd "$MCS_TEST_DOCKER" || return
