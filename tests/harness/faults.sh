@@ -129,7 +129,7 @@ table_row() {
 }
 
 table_head() {
-	echo '| fault, under load | created | 503 | in hand | slowest answer | calls late by | watchers cut | away at most | promises | fails with |'
+	echo '| fault, under load | created | 503 | requests cut | slowest answer | calls late by | WebSockets cut | away at most | promises | fails with |'
 	echo '|---|---|---|---|---|---|---|---|---|---|'
 }
 
