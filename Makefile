@@ -1,5 +1,5 @@
 # Builds the four programs under build/<MODE>/. MODE is release (default), debug, asan, faults (with
-# common/fault.h's points) or fuzz (clang, for the fuzz targets); objects of different modes never mix.
+# failpoints, common/failpoint.h) or fuzz (clang, for the fuzz targets); objects of different modes never mix.
 # `make help` lists the targets; V=1 shows the commands.
 
 MODE    ?= release
@@ -16,7 +16,7 @@ LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 CFLAGS_debug   := -O0 -g3
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_asan   := -fsanitize=address,undefined
-CFLAGS_faults  := -O1 -g -DMCS_FAULT_POINTS
+CFLAGS_faults  := -O1 -g -DMCS_FAILPOINTS
 CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
                   -fno-sanitize-recover=undefined
 LDFLAGS_fuzz   := -fsanitize=address,undefined
@@ -29,9 +29,9 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-CALLS  := call id job keyring keys lifecycle live record store
+CALLS  := call id job keyring keys lifecycle live row store
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
-COMMON := breaker buf clock config environment fault json listen log nearest pg privileges redis refusal resolve sentinel
+COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 LIBS := $(B)/libcalls.a $(B)/libcommon.a
 
@@ -128,7 +128,7 @@ $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/relay: $(B)/tests/%
 
 # --- what ./mcs bench measures with ----------------------------------------------------------------
 BENCH := floor late push
-fan_SRC := $(addprefix bench/fan/,main.c watcher.c publisher.c processes.c)
+fan_SRC := $(addprefix bench/fan/,main.c subscriber.c publisher.c processes.c)
 $(B)/bench/floor: $(B)/fcgi/http/pool.o
 $(B)/bench/floor: BENCH_LIBS := -lfcgi
 $(B)/bench/push: BENCH_LIBS := -lev

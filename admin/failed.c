@@ -9,7 +9,7 @@
 #include "calls/live.h"
 #include "common/log.h"
 #include "common/privileges.h"
-#include "calls/record.h"
+#include "calls/row.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ enum { PAGE = 500, DEADLINE_MS = 5000 };
 
 static const char *const statements[] = {"calls_failed", "uploads_retry", NULL};
 
-static int fault(const char *what) {
+static int error(const char *what) {
   fprintf(stderr, "mcs: %s\n", what);
   return 1;
 }
@@ -35,7 +35,7 @@ static void print_row(const struct call *call) {
 static bool retry_page(struct pg *pg, struct redis *redis, const char *ids, long *opened) {
   cleanup_pgresult PGresult *r = NULL;
   char stripe[12];
-  snprintf(stripe, sizeof(stripe), "%d", record_stripe_of_worker());
+  snprintf(stripe, sizeof(stripe), "%d", row_stripe_of_worker());
   const char *const values[] = {ids, stripe};
   int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
   if (pg_exec(pg, "uploads_retry", 2, values, deadline, &r) != PG_DONE)
@@ -46,7 +46,7 @@ static bool retry_page(struct pg *pg, struct redis *redis, const char *ids, long
   if (!redis_connect(redis))
     return false;
   for (int row = 0; row < PQntuples(r); row++)
-    if (record_read(r, row, &call))
+    if (row_read(r, row, &call))
       queued += live_restore_queue(redis, &call);
   return live_drain(redis, queued);
 }
@@ -61,17 +61,17 @@ static void print_total(bool retry, long total, long opened) {
 }
 
 static int each_page(struct pg *pg, struct redis *redis, bool retry) {
-  char after[ID_SIZE] = "00000000-0000-0000-0000-000000000000", most[12];
-  snprintf(most, sizeof(most), "%d", PAGE);
+  char after[ID_SIZE] = "00000000-0000-0000-0000-000000000000", max[12];
+  snprintf(max, sizeof(max), "%d", PAGE);
   for (long total = 0, opened = 0;;) {
     cleanup_pgresult PGresult *r = NULL;
-    const char *const values[] = {after, most};
+    const char *const values[] = {after, max};
     if (pg_exec(pg, "calls_failed", 2, values, clock_monotonic_ms() + DEADLINE_MS, &r) != PG_DONE)
-      return fault("PostgreSQL did not answer");
+      return error("PostgreSQL did not answer");
     cleanup_buf struct buf ids = {0};
     struct call call;
     for (int row = 0; row < PQntuples(r); row++) {
-      if (!record_read(r, row, &call))
+      if (!row_read(r, row, &call))
         continue;
       print_row(&call);
       buf_printf(&ids, "%c%s", ids.len ? ',' : '{', call.id);
@@ -80,7 +80,7 @@ static int each_page(struct pg *pg, struct redis *redis, bool retry) {
     }
     buf_chr(&ids, '}');
     if (retry && PQntuples(r) && !retry_page(pg, redis, buf_text(&ids), &opened))
-      return fault("some uploads could not be queued; the worker queues them within a minute");
+      return error("some uploads could not be queued; the worker queues them within a minute");
     if (PQntuples(r) < PAGE) {
       print_total(retry, total, opened);
       return 0;
@@ -91,11 +91,11 @@ static int each_page(struct pg *pg, struct redis *redis, bool retry) {
 int command_failed(const struct config *config, int argc, char **argv) {
   bool retry = argc == 2 && strcmp(argv[1], "--retry") == 0;
   if (argc > 1 && !retry)
-    return fault("usage: failed [--retry]");
+    return error("usage: failed [--retry]");
   privileges_drop();
   struct pg *pg = pg_new(config, "mcs-admin", statements, false);
   struct redis *redis = redis_new(config);
-  int status = retry && !redis_connect(redis) ? fault("Redis does not answer; nothing was changed")
+  int status = retry && !redis_connect(redis) ? error("Redis does not answer; nothing was changed")
                                               : each_page(pg, redis, retry);
   redis_free(redis);
   pg_free(pg);

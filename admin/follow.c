@@ -38,7 +38,7 @@ static void print_event(const redisReply *event) {
   if (event->type != REDIS_REPLY_STRING || !call_unpack(event->str, event->len, &call) ||
       call.seq < 2 || call.seq > LIFECYCLE_STATES)
     return; /* no transition: what became of a recording is in the worker's log */
-  enum call_status from = lifecycle_status(call.script.outcome, call.seq - 1);
+  enum call_status from = lifecycle_status(call.plan.outcome, call.seq - 1);
   printf("Call %s: %s -> %s\n", call.id, lifecycle_status_name(from),
          lifecycle_status_name(call_status(&call)));
   if (call.seq == LIFECYCLE_STATES)

@@ -18,23 +18,23 @@
 
 enum { PATIENCE_MS = 2000, PAUSE_MS = 50, SECOND_FILENO = 4 };
 
-static int listen_at(const char *where, const char **fault) {
+static int listen_at(const char *where, const char **error) {
   struct stat made;
-  return listen_is_unix(where) ? listen_unix(where, &made, fault) : listen_tcp(where, fault);
+  return listen_is_unix(where) ? listen_unix(where, &made, error) : listen_tcp(where, error);
 }
 
 /* A moment's patience is for a web server that has just been killed. */
-static int listen_patiently(const char *where, const char **fault) {
+static int listen_patiently(const char *where, const char **error) {
   const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
   int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
   int fd;
-  while ((fd = listen_at(where, fault)) < 0 && errno == EADDRINUSE &&
+  while ((fd = listen_at(where, error)) < 0 && errno == EADDRINUSE &&
          clock_monotonic_ms() < deadline_ms)
     nanosleep(&pause, NULL);
   return fd;
 }
 
-static void complain(const struct config *config, const char *where, const char *fault) {
+static void complain(const struct config *config, const char *where, const char *error) {
   char port[8];
   snprintf(port, sizeof(port), ":%ld", config->port);
   const char *colon = strrchr(where, ':');
@@ -47,24 +47,24 @@ static void complain(const struct config *config, const char *where, const char 
     fprintf(stderr, "mcs: PORT=%ld: ports below 1024 need root; choose 1024 or higher\n",
             config->port);
   else
-    fprintf(stderr, "mcs: cannot listen on %s: %s\n", where, fault);
+    fprintf(stderr, "mcs: cannot listen on %s: %s\n", where, error);
 }
 
 /* The second one goes where no shell keeps anything; nothing else is there. */
-static bool hold(const char *where, int descriptor, const char **fault) {
-  int fd = listen_patiently(where, fault);
+static bool hold(const char *where, int descriptor, const char **error) {
+  int fd = listen_patiently(where, error);
   if (fd < 0)
     return false;
   bool good = fd == descriptor ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, descriptor) == descriptor;
   if (!good)
-    *fault = strerror(errno);
+    *error = strerror(errno);
   if (fd != descriptor)
     close(fd);
   return good;
 }
 
 int command_listen(const struct config *config, int argc, char **argv) {
-  const char *fault;
+  const char *error;
   if (argc < 3) {
     fputs("usage: mcs-admin listen ADDRESS COMMAND...\n", stderr);
     return 2;
@@ -74,9 +74,9 @@ int command_listen(const struct config *config, int argc, char **argv) {
     *second++ = '\0';
   close(SECOND_FILENO);
   const char *where = first;
-  if (!hold(first, STDIN_FILENO, &fault) ||
-      (second && !hold(where = second, SECOND_FILENO, &fault))) {
-    complain(config, where, fault);
+  if (!hold(first, STDIN_FILENO, &error) ||
+      (second && !hold(where = second, SECOND_FILENO, &error))) {
+    complain(config, where, error);
     return 1;
   }
   execvp(argv[2], argv + 2);

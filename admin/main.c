@@ -68,14 +68,14 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], commands[i].name) != 0)
       continue;
     struct config config;
-    char fault[CONFIG_FAULT_SIZE];
+    char error[CONFIG_ERROR_SIZE];
     log_init("admin", LOG_WARN);
     int status = 2;
-    if (config_load(&config, fault)) {
+    if (config_load(&config, error)) {
       environment_forget_libpq(&config);
       status = commands[i].run(&config, argc - 1, argv + 1);
     } else
-      fprintf(stderr, "mcs-admin: %s\n", fault);
+      fprintf(stderr, "mcs-admin: %s\n", error);
     config_done(&config);
     return status;
   }

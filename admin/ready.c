@@ -18,7 +18,7 @@ enum { PAUSE_MS = 50, SECONDS_MAX = 3600 };
 
 static bool is_ready(struct redis *redis) {
   bool down;
-  return redis_connect(redis) && live_is_whole(redis, &down);
+  return redis_connect(redis) && live_is_ready(redis, &down);
 }
 
 static bool parse_seconds(const char *text, int64_t *ms) {

@@ -54,19 +54,19 @@ static int connect_address(int family, const struct sockaddr *address, socklen_t
   return -1;
 }
 
-static int connect_unix(const char *path, const char **fault) {
+static int connect_unix(const char *path, const char **error) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof(address.sun_path)) {
-    *fault = strerror(ENAMETOOLONG);
+    *error = strerror(ENAMETOOLONG);
     return -1;
   }
   memcpy(address.sun_path, path, strlen(path));
   int fd = connect_address(AF_UNIX, (const struct sockaddr *)&address, sizeof(address));
-  *fault = fd < 0 ? strerror(errno) : NULL;
+  *error = fd < 0 ? strerror(errno) : NULL;
   return fd;
 }
 
-static int connect_tcp(const char *where, const char **fault) {
+static int connect_tcp(const char *where, const char **error) {
   const char *colon = strrchr(where, ':');
   size_t len = colon ? (size_t)(colon - where) : 0;
   bool bracketed = len > 2 && where[0] == '[' && where[len - 1] == ']';
@@ -74,14 +74,14 @@ static int connect_tcp(const char *where, const char **fault) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
   if (!host)
     log_oom();
-  int error = getaddrinfo(*host ? host : NULL, colon ? colon + 1 : NULL, &hints, &found), fd = -1;
-  if (error) {
-    *fault = gai_strerror(error);
+  int failed = getaddrinfo(*host ? host : NULL, colon ? colon + 1 : NULL, &hints, &found), fd = -1;
+  if (failed) {
+    *error = gai_strerror(failed);
     return -1;
   }
   for (struct addrinfo *ai = found; ai && fd < 0; ai = ai->ai_next)
     fd = connect_address(ai->ai_family, ai->ai_addr, ai->ai_addrlen);
-  *fault = fd < 0 ? strerror(errno) : NULL;
+  *error = fd < 0 ? strerror(errno) : NULL;
   freeaddrinfo(found);
   return fd;
 }
@@ -272,13 +272,13 @@ struct ws *ws_open(const char *where, const char *target, struct ws_refusal *ref
                                                   .send_callback = on_send,
                                                   .genmask_callback = on_mask,
                                                   .on_msg_recv_callback = on_message};
-  const char *fault;
+  const char *error;
   struct ws *ws = calloc(1, sizeof(*ws));
   if (!ws || wslay_event_context_client_init(&ws->frames, &callbacks, ws) != 0)
     log_oom();
   *refusal = (struct ws_refusal){0};
-  ws->fd = listen_is_unix(where) ? connect_unix(where, &fault) : connect_tcp(where, &fault);
-  return ws->fd < 0 ? fail(ws, refusal, fault) : upgrade(ws, where, target, refusal);
+  ws->fd = listen_is_unix(where) ? connect_unix(where, &error) : connect_tcp(where, &error);
+  return ws->fd < 0 ? fail(ws, refusal, error) : upgrade(ws, where, target, refusal);
 }
 
 void ws_free(struct ws *ws) {

@@ -36,7 +36,7 @@ make_calls() {
 }
 
 make_cold() {
-	sed 's|^calls/||' "$ids" | grep -F -f - <(live --scan --pattern 'mcs:{?}:call:*') | xargs -n 500 \
+	sed 's|^calls/||' "$ids" | grep -F -f - <(live --scan --pattern 'mcs:2:{?}:call:*') | xargs -n 500 \
 		redis-cli "${REDIS_AT[@]}" UNLINK >/dev/null
 }
 
@@ -50,7 +50,7 @@ fill_with_finished() {
 		DROP INDEX idx_calls_status, idx_calls_api_key, idx_calls_created_at, idx_calls_open, idx_calls_upload_failed;
 		ALTER TABLE calls DROP CONSTRAINT calls_pkey;
 		INSERT INTO calls (id, from_number, to_number, status, metadata, recording_url, api_key, created_at, updated_at,
-		                   seq, entered_at, outcome, stage_ms, upload_status, upload_job)
+		                   seq, entered_at, outcome, duration_ms, upload_status, upload_job)
 		SELECT id, '+1234567890', '+0987654321', 'COMPLETED', '{\"test\": true}',
 		       'https://mock-recordings-bucket.s3.us-east-1.amazonaws.com/recordings/' || id || '.mp3',
 		       api_key, at, at + interval '11 s', 5, ARRAY[at, at + interval '1 s', at + interval '5 s', at + interval '8 s'],
@@ -100,7 +100,7 @@ preload() {
 			  FROM generate_series(1, $1) AS i JOIN $(owner_rows) ON owner.n = i % 16
 		)
 		INSERT INTO calls (id, from_number, to_number, status, metadata, api_key, created_at, updated_at, seq,
-		                   entered_at, outcome, stage_ms, upload_status, upload_job, upload_retry_at)
+		                   entered_at, outcome, duration_ms, upload_status, upload_job, upload_retry_at)
 		SELECT (left(h, 8) || '-' || right(h, 4) || '-7' || left(m, 3) || '-8' || substr(m, 4, 3) || '-' ||
 		        substr(m, 7, 10) || hash)::uuid,
 		       '+1234567890', '+0987654321', '$status', '{\"test\": true}', api_key, now(), now(), $seq,
@@ -121,7 +121,7 @@ not_ready() { ! is_ready; } 2>/dev/null
 # it as well: a job that finds no row inserts the call again.
 forget_open() {
 	sql "WITH gone AS (
-			DELETE FROM calls WHERE upload_status IN ('WAITING', 'PENDING') AND NOT (seq = 1 AND stage_ms[1] = 3600000)
+			DELETE FROM calls WHERE upload_status IN ('WAITING', 'PENDING') AND NOT (seq = 1 AND duration_ms[1] = 3600000)
 			RETURNING upload_status
 		)
 		UPDATE metrics SET active_calls = active_calls - (SELECT count(*) FROM gone WHERE upload_status = 'WAITING'),
@@ -170,7 +170,7 @@ paced() {
 	listener=$!
 	if [[ $1 == upload ]]; then
 		sleep "$(sql "SELECT round(extract(epoch FROM max(created_at) - clock_timestamp()) + $due + $seconds / 2.0 + 2, 3) FROM calls")"
-		under_way=$(for shard in {0..9} {a..f}; do live --raw ZRANGE "mcs:{$shard}:due" 0 -1; done | grep -c ' finish ')
+		under_way=$(for shard in {0..9} {a..f}; do live --raw ZRANGE "mcs:2:{$shard}:due" 0 -1; done | grep -c ' finish ')
 	fi
 	wait "$listener"
 	late=$(<"$MCS_TEST_DIR/late")

@@ -16,7 +16,7 @@
 #include "common/embedded.h"
 #include "calls/keys.h"
 #include "common/pg.h"
-#include "calls/record.h"
+#include "calls/row.h"
 #include "fcgi/http/pool.h"
 
 #include <fcgiapp.h>
@@ -68,11 +68,11 @@ static void answer_get(FCGX_Request *request) {
 }
 
 /* The admission's answer: the epoch and the wall clock's ms, which go into the row. */
-static bool admit(const char *id, const char *most, char epoch[24], char created[24]) {
+static bool admit(const char *id, const char *max, char epoch[24], char created[24]) {
   char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
       due[KEYS_SIZE], job[64];
   int shard = keys_shard(id);
-  keys_whole(shard, whole);
+  keys_ready(shard, whole);
   keys_clock(shard, clock);
   keys_call(id, record);
   keys_slots(OWNER, slots);
@@ -83,8 +83,8 @@ static bool admit(const char *id, const char *most, char epoch[24], char created
       "ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 +1234567890 +0987654321 "
       "bench-floor -\n{\"test\": true}";
   const char *const argv[] = {
-      "EVALSHA", admit_sha, "6",  whole,     clock, record,    slots,      window, due,
-      run_id,    id,        most, "1000000", job,   "2000000", "12000000", packed, "",
+      "EVALSHA", admit_sha, "6", whole,     clock, record,    slots,      window, due,
+      run_id,    id,        max, "1000000", job,   "2000000", "12000000", packed, "",
   };
   redisReply *r = redisCommandArgv(redis, ARRAY_LEN(argv), (const char **)argv, NULL);
   bool admitted = r && r->type == REDIS_REPLY_ARRAY && r->elements == 4;
@@ -176,7 +176,7 @@ static void serve(const struct config *config, int child) {
   if (!connect_redis(config) || !connect_postgres(config) || FCGX_Init() != 0 ||
       FCGX_InitRequest(&request, 0, 0) != 0)
     return;
-  snprintf(stripe, sizeof(stripe), "%d", record_stripe_of_child(0, child));
+  snprintf(stripe, sizeof(stripe), "%d", row_stripe_of_child(0, child));
   while (FCGX_Accept_r(&request) == 0) {
     const char *path = FCGX_GetParam("REQUEST_URI", request.envp);
     if (ends_with(path, "/get"))

@@ -32,7 +32,7 @@ static struct {
 } seen;
 
 static void note_move(const struct call *call, int64_t now) {
-  int64_t late = now - call->entered_ms[call->seq - 2] - call->script.stage_ms[call->seq - 2];
+  int64_t late = now - call->entered_ms[call->seq - 2] - call->plan.duration_ms[call->seq - 2];
   seen.count[late < 0 ? 0 : late > LATE_MAX ? LATE_MAX : late]++;
   seen.moved++;
 }

@@ -19,8 +19,8 @@ run_admissions() {
 	sha=$(live SCRIPT LOAD "$(expand_script admit)")
 	run_id=$(live INFO server | sed -n 's/^run_id:\([0-9a-f]*\).*/\1/p')
 	redis-benchmark -s "$MCS_VAR/run/redis.sock" -c "$1" -n "$2" -r 1000000000 --csv EVALSHA "$sha" 6 \
-		'mcs:{0}:whole' 'mcs:{0}:clock' 'mcs:{0}:call:01a20472-6b23-7506-9539-__rand_int__' \
-		'mcs:{0}:slots:bench' 'mcs:{0}:window:bench' 'mcs:{0}:due' "$run_id" \
+		'mcs:2:{0}:ready' 'mcs:2:{0}:clock' 'mcs:2:{0}:call:01a20472-6b23-7506-9539-__rand_int__' \
+		'mcs:2:{0}:slots:bench' 'mcs:2:{0}:window:bench' 'mcs:2:{0}:due' "$run_id" \
 		'01a20472-6b23-7506-9539-__rand_int__' 1000000 1000000 \
 		'01a20472-6b23-7506-9539-__rand_int__ advance 1' 2000000 12000000 \
 		'ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 +1234567890 +0987654321 bench - {}' '' |
@@ -39,7 +39,7 @@ bench_post() {
 			"admission and insert|floor d|$floors/floor/post|201|post|$key_list" \
 			"POST /calls|ours|$BASE/calls|201|post|$key_list"
 	done
-	epoch=$(sql 'SELECT epoch FROM picture')
+	epoch=$(sql 'SELECT epoch FROM live_state')
 	script=$MCS_TEST_DIR/insert.sql
 	make_insert_script "$epoch" >"$script"
 	for ((i = 0; i < repeats; i++)); do

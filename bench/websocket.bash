@@ -16,7 +16,7 @@ start_websockets() {
 	ours=(wsd "127.0.0.1:$port" "$(component_pid wsd)")
 	floor=(push "127.0.0.1:$bare" "$push_pid")
 	wait_until 10 is_subscribed bench:push || die 'the floor did not start'
-	wait_until 10 is_subscribed 'mcs:{0}:events' || die 'wsd has not subscribed'
+	wait_until 10 is_subscribed 'mcs:2:{0}:events' || die 'wsd has not subscribed'
 }
 
 stop_websockets() {

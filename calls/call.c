@@ -31,7 +31,7 @@ bool call_upload_parse(const char *name, enum upload_status *status) {
 }
 
 enum call_status call_status(const struct call *call) {
-  return lifecycle_status(call->script.outcome, call->seq);
+  return lifecycle_status(call->plan.outcome, call->seq);
 }
 
 bool call_is_final(const struct call *call) {
@@ -47,13 +47,13 @@ bool call_number_valid(const char *text) {
 /* --- the packed line -------------------------------------------------------------------------- */
 
 void call_pack_rest(struct buf *out, const struct call *call) {
-  buf_str(out, lifecycle_outcome_name(call->script.outcome));
+  buf_str(out, lifecycle_outcome_name(call->plan.outcome));
   for (int i = 0; i < LIFECYCLE_STAGES; i++) {
     buf_chr(out, i ? ',' : ' ');
-    buf_i64(out, call->script.stage_ms[i]);
+    buf_i64(out, call->plan.duration_ms[i]);
   }
   buf_chr(out, ' ');
-  buf_i64(out, call->script.upload_failures);
+  buf_i64(out, call->plan.upload_failures);
   buf_chr(out, ' ');
   buf_str(out, call_upload_name(call->upload));
   buf_chr(out, ' ');
@@ -138,19 +138,19 @@ static bool next_times(const char **at, const char *end, struct call *call) {
          next_list(at, end, call->entered_ms, count);
 }
 
-static bool unpack_script(const char **at, const char *end, struct call_script *script) {
+static bool unpack_script(const char **at, const char *end, struct call_plan *plan) {
   char outcome[32];
   int64_t stages[LIFECYCLE_STAGES];
   if (!next_field(at, end, outcome, sizeof(outcome)) ||
-      !lifecycle_outcome_parse(outcome, &script->outcome) ||
+      !lifecycle_outcome_parse(outcome, &plan->outcome) ||
       !next_list(at, end, stages, LIFECYCLE_STAGES))
     return false;
   for (int i = 0; i < LIFECYCLE_STAGES; i++) {
     if (stages[i] > INT32_MAX)
       return false;
-    script->stage_ms[i] = (int32_t)stages[i];
+    plan->duration_ms[i] = (int32_t)stages[i];
   }
-  return next_int(at, end, &script->upload_failures);
+  return next_int(at, end, &plan->upload_failures);
 }
 
 bool call_unpack(const char *line, size_t len, struct call *call) {
@@ -165,7 +165,7 @@ bool call_unpack(const char *line, size_t len, struct call *call) {
       !next_int(&at, end, &call->seq) || call->seq < 1 || call->seq > CALL_SEQ_MAX)
     return false;
   if (!next_times(&at, end, call) || !next_number(&at, end, &call->updated_ms) ||
-      !unpack_script(&at, end, &call->script) || !next_field(&at, end, upload, sizeof(upload)) ||
+      !unpack_script(&at, end, &call->plan) || !next_field(&at, end, upload, sizeof(upload)) ||
       !call_upload_parse(upload, &call->upload) || !next_int(&at, end, &call->upload_attempts) ||
       !next_number(&at, end, &call->upload_job) ||
       !next_field(&at, end, call->from, CALL_NUMBER_SIZE) ||
@@ -216,7 +216,7 @@ static void add_recording(struct buf *out, const char *url) {
 /* How the call ended. What is planned for a call that has not reached that state is not shown. */
 static void add_outcome(struct buf *out, const struct call *call, int seq) {
   if (seq >= LIFECYCLE_STATES)
-    add_member(out, "outcome", lifecycle_outcome_api_name(call->script.outcome));
+    add_member(out, "outcome", lifecycle_outcome_api_name(call->plan.outcome));
   else
     buf_str(out, ",\"outcome\":null");
 }
@@ -255,7 +255,7 @@ void call_message(struct buf *out, const struct call *call, int seq) {
   buf_str(out, "{\"call_id\":\"");
   buf_str(out, call->id);
   buf_chr(out, '"');
-  add_member(out, "status", lifecycle_status_name(lifecycle_status(call->script.outcome, seq)));
+  add_member(out, "status", lifecycle_status_name(lifecycle_status(call->plan.outcome, seq)));
   add_time(out, "timestamp", event_ms(call, seq));
   buf_str(out, ",\"seq\":");
   buf_i64(out, seq);

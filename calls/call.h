@@ -38,7 +38,7 @@ struct call {
   int seq;                        /* 1 in the first state; grows by 1 with all visible news */
   int64_t entered_ms[CALL_TIMES]; /* when the events came about, the first one first; 0: not kept */
   int64_t updated_ms;             /* when the newest visible event did */
-  struct call_script script;
+  struct call_plan plan;
   enum upload_status upload;
   int upload_attempts; /* failed ones */
   int64_t upload_job;  /* the number that the log calls the upload by; 0 before there is one */

@@ -46,11 +46,11 @@ bool job_next(const struct call *call, struct job *job, int64_t *began_ms, int64
     job->kind = JOB_ADVANCE;
     job->n = call->seq;
     *began_ms = call->entered_ms[call->seq - 1];
-    *length_ms = call->script.stage_ms[call->seq - 1];
+    *length_ms = call->plan.duration_ms[call->seq - 1];
   } else if (call->upload == UPLOAD_PENDING) {
     job->kind = JOB_UPLOAD;
     job->n = call->upload_attempts;
-    job->length_ms = call->script.stage_ms[STAGE_UPLOAD];
+    job->length_ms = call->plan.duration_ms[STAGE_UPLOAD];
     job->number = call->upload_job;
     *began_ms = call->updated_ms;
     *length_ms = call->retry_ms > call->updated_ms ? call->retry_ms - call->updated_ms : 0;

@@ -13,9 +13,9 @@ int keys_shard_of_owner(const char *api_key) {
   return id_shard_of_owner(api_key);
 }
 
-/* "mcs:{SHARD}:", then the kind, then whose: every request makes half a dozen of them. */
+/* "mcs:2:{SHARD}:", then the kind, then whose: every request makes half a dozen of them. */
 static void make_key(int shard, const char *kind, const char *whose, char out[KEYS_SIZE]) {
-  static const char prefix[] = "mcs:{?}:", hex[] = "0123456789abcdef";
+  static const char prefix[] = KEYS_PREFIX "{?}:", hex[] = "0123456789abcdef";
   size_t kind_len = strlen(kind), whose_len = strlen(whose);
   assert(sizeof(prefix) + kind_len + whose_len <= KEYS_SIZE);
   memcpy(out, prefix, sizeof(prefix) - 1);
@@ -24,8 +24,8 @@ static void make_key(int shard, const char *kind, const char *whose, char out[KE
   memcpy(out + sizeof(prefix) - 1 + kind_len, whose, whose_len + 1);
 }
 
-void keys_whole(int shard, char out[KEYS_SIZE]) {
-  make_key(shard, "whole", "", out);
+void keys_ready(int shard, char out[KEYS_SIZE]) {
+  make_key(shard, "ready", "", out);
 }
 void keys_clock(int shard, char out[KEYS_SIZE]) {
   make_key(shard, "clock", "", out);
@@ -53,6 +53,12 @@ void keys_slots(const char *api_key, char out[KEYS_SIZE]) {
 }
 void keys_window(const char *api_key, char out[KEYS_SIZE]) {
   make_key(keys_shard_of_owner(api_key), "window:", api_key, out);
+}
+
+bool keys_outlives_rebuild(const char *key) {
+  const char *kind = strstr(key, "}:");
+  return strncmp(key, KEYS_PREFIX, strlen(KEYS_PREFIX)) == 0 && kind &&
+         (strcmp(kind, "}:clock") == 0 || strcmp(kind, "}:rebuild") == 0);
 }
 
 bool keys_marker_is(const char *marker, size_t len, const char *run_id) {

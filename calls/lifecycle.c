@@ -13,7 +13,7 @@ static const char *const status_names[CALL_STATUS__MAX] = {
 };
 
 struct range {
-  int least_ms, most_ms;
+  int min_ms, max_ms;
 };
 
 static const struct {
@@ -52,7 +52,7 @@ static int roll(struct dice *dice, int sides) {
 }
 
 static int32_t draw_ms(struct dice *dice, struct range range, double time_scale) {
-  double ms = (range.least_ms + roll(dice, range.most_ms - range.least_ms + 1)) / time_scale;
+  double ms = (range.min_ms + roll(dice, range.max_ms - range.min_ms + 1)) / time_scale;
   return ms < 1 ? 1 : (int32_t)lround(ms);
 }
 
@@ -66,22 +66,22 @@ static enum call_outcome draw_outcome(struct dice *dice) {
   assert(!"the outcomes' shares do not add up to 100");
 }
 
-void lifecycle_draw(struct call_script *script, double time_scale, double failure_rate) {
+void lifecycle_draw(struct call_plan *plan, double time_scale, double failure_rate) {
   struct dice dice;
   arc4random_buf(dice.state, sizeof(dice.state));
-  *script = (struct call_script){.outcome = draw_outcome(&dice)};
+  *plan = (struct call_plan){.outcome = draw_outcome(&dice)};
   for (int i = 0; i < LIFECYCLE_STAGES; i++)
-    script->stage_ms[i] = draw_ms(&dice, outcomes[script->outcome].stages[i], time_scale);
-  while (script->upload_failures < UPLOAD_ATTEMPTS && erand48(dice.state) < failure_rate)
-    script->upload_failures++;
+    plan->duration_ms[i] = draw_ms(&dice, outcomes[plan->outcome].stages[i], time_scale);
+  while (plan->upload_failures < UPLOAD_ATTEMPTS && erand48(dice.state) < failure_rate)
+    plan->upload_failures++;
 }
 
 int64_t lifecycle_shortest_ms(double time_scale) {
-  int shortest = outcomes[0].stages[0].least_ms;
+  int shortest = outcomes[0].stages[0].min_ms;
   for (int o = 0; o < OUTCOME__MAX; o++)
     for (int i = 0; i < STAGE_UPLOAD; i++)
-      if (outcomes[o].stages[i].least_ms < shortest)
-        shortest = outcomes[o].stages[i].least_ms;
+      if (outcomes[o].stages[i].min_ms < shortest)
+        shortest = outcomes[o].stages[i].min_ms;
   double ms = shortest / time_scale;
   return ms < 1 ? 1 : (int64_t)ms;
 }

@@ -33,14 +33,14 @@ enum {
   UPLOAD_ATTEMPTS = 3, /* tries of one upload before it is given up */
 };
 
-struct call_script {
+struct call_plan {
   enum call_outcome outcome;
-  int32_t stage_ms[LIFECYCLE_STAGES]; /* length of each timed state, then of an upload attempt */
-  int32_t upload_failures;            /* how many upload attempts fail before one succeeds */
+  int32_t duration_ms[LIFECYCLE_STAGES]; /* length of each timed state, then of an upload attempt */
+  int32_t upload_failures;               /* how many upload attempts fail before one succeeds */
 };
 
 /* Draws a script: `time_scale` divides the lengths, `failure_rate` (0..1) is each attempt's. */
-void lifecycle_draw(struct call_script *script, double time_scale, double failure_rate);
+void lifecycle_draw(struct call_plan *plan, double time_scale, double failure_rate);
 
 /* The shortest that a timed state can be; at least 1. */
 int64_t lifecycle_shortest_ms(double time_scale);

@@ -56,7 +56,7 @@ static void first_job(const struct call *call, struct job *job) {
 static int64_t stages_ms(const struct call *call, int seq) {
   int64_t sum = 0;
   for (int i = seq; i < LIFECYCLE_STATES - 1; i++)
-    sum += call->script.stage_ms[i];
+    sum += call->plan.duration_ms[i];
   return sum;
 }
 
@@ -76,10 +76,10 @@ static int64_t place_free_ms(int64_t ends_ms, int64_t late_ms) {
 
 enum live_verdict live_admit(struct redis *redis, struct call *call,
                              const struct live_limits *limits, struct live_admission *admission) {
-  char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
+  char ready[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
       due[KEYS_SIZE], wake[KEYS_SIZE];
   int shard = keys_shard(call->id);
-  keys_whole(shard, whole);
+  keys_ready(shard, ready);
   keys_clock(shard, clock);
   keys_call(call->id, record);
   keys_slots(call->api_key, slots);
@@ -94,7 +94,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   buf_add(&packed, call->metadata, call->metadata_len);
 
   struct args a = {0};
-  const char *const keys[] = {whole, clock, record, slots, window, due};
+  const char *const keys[] = {ready, clock, record, slots, window, due};
   for (size_t i = 0; i < ARRAY_LEN(keys); i++)
     add_text(&a, keys[i]);
   add_text(&a, redis_run_id(redis));
@@ -102,10 +102,10 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
   add_number(&a, limits->max_concurrent);
   add_number(&a, limits->max_cps);
   add_text(&a, job.text);
-  add_number(&a, call->script.stage_ms[0] * INT64_C(1000));
+  add_number(&a, call->plan.duration_ms[0] * INT64_C(1000));
   add_number(&a, stages_ms(call, 0) * 1000);
   add_text_len(&a, packed.data, packed.len);
-  add_text(&a, call->script.stage_ms[0] < LIVE_ASK_MS ? wake : "");
+  add_text(&a, call->plan.duration_ms[0] < LIVE_ASK_MS ? wake : "");
   queue(redis, "admit", ARRAY_LEN(keys), &a);
 
   cleanup_reply redisReply *reply = redis_next(redis);
@@ -115,7 +115,7 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
     return LIVE_UNKNOWN;
   switch (element(reply, 0)) {
   case 0:
-    return LIVE_NOT_WHOLE;
+    return LIVE_NOT_READY;
   case 2:
     admission->retry_ms = place_free_ms(element(reply, 1), element(reply, 2));
     return LIVE_TOO_MANY_CONCURRENT;
@@ -148,15 +148,15 @@ bool live_release(struct redis *redis, const struct call *call,
   return redis_int(reply, 0) == 1;
 }
 
-void live_disown(struct redis *redis, int64_t epoch) {
-  char whole[KEYS_SIZE];
+void live_invalidate(struct redis *redis, int64_t epoch) {
+  char ready[KEYS_SIZE];
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
-    keys_whole(shard, whole);
+    keys_ready(shard, ready);
     struct args a = {0};
-    add_text(&a, whole);
+    add_text(&a, ready);
     add_text(&a, redis_run_id(redis));
     add_number(&a, epoch);
-    queue(redis, "unmark", 1, &a);
+    queue(redis, "invalidate", 1, &a);
   }
   if (live_drain(redis, KEYS_SHARDS))
     log_warn("live.invalidated", "epoch=%" PRId64 " msg=\"the database has begun another\"", epoch);
@@ -177,10 +177,10 @@ bool live_probe(struct redis *redis) {
 
 enum live_find live_find(struct redis *redis, const char *id, struct call *call,
                          redisReply **reply) {
-  char whole[KEYS_SIZE], record[KEYS_SIZE];
-  keys_whole(keys_shard(id), whole);
+  char ready[KEYS_SIZE], record[KEYS_SIZE];
+  keys_ready(keys_shard(id), ready);
   keys_call(id, record);
-  const char *const argv[] = {"MGET", whole, record};
+  const char *const argv[] = {"MGET", ready, record};
   redis_queue(redis, 3, argv, NULL);
   redisReply *r = *reply = redis_next(redis);
   if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 2)
@@ -205,14 +205,14 @@ int64_t live_wall_ms(struct redis *redis) {
          strtoll(reply->element[1]->str, NULL, 10) / 1000;
 }
 
-bool live_is_whole(struct redis *redis, bool *down) {
+bool live_is_ready(struct redis *redis, bool *down) {
   char key[KEYS_SIZE];
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
-    keys_whole(shard, key);
+    keys_ready(shard, key);
     const char *const argv[] = {"GET", key};
     redis_queue(redis, 2, argv, NULL);
   }
-  bool whole = true;
+  bool ready = true;
   *down = false;
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
     cleanup_reply redisReply *reply = redis_next(redis);
@@ -220,17 +220,17 @@ bool live_is_whole(struct redis *redis, bool *down) {
       *down = true;
       return false;
     }
-    whole = whole && reply->type == REDIS_REPLY_STRING &&
+    ready = ready && reply->type == REDIS_REPLY_STRING &&
             keys_marker_is(reply->str, (size_t)reply->len, redis_run_id(redis));
   }
-  return whole;
+  return ready;
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
 static void read_claim(const redisReply *reply, int shard, struct live_claim *claim) {
   if (element(reply, 0) == 0) {
-    claim->whole = false;
+    claim->ready = false;
     return;
   }
   claim->epoch = element(reply, 1);
@@ -240,7 +240,7 @@ static void read_claim(const redisReply *reply, int shard, struct live_claim *cl
   int64_t next_us = element(reply, 4), wait_ms = (next_us - time->now_us + 999) / 1000;
   if (next_us >= 0 && (claim->next_ms < 0 || wait_ms < claim->next_ms))
     claim->next_ms = wait_ms < 0 ? 0 : wait_ms;
-  for (size_t i = 5; i < reply->elements && claim->count < claim->most; i++) {
+  for (size_t i = 5; i < reply->elements && claim->count < claim->max; i++) {
     const redisReply *job = reply->element[i];
     if (job->type == REDIS_REPLY_STRING &&
         job_parse(job->str, (size_t)job->len, &claim->jobs[claim->count]))
@@ -264,23 +264,23 @@ static void align_times(struct live_claim *claim) {
 }
 
 bool live_claim(struct redis *redis, struct live_claim *claim) {
-  char whole[KEYS_SIZE], clock[KEYS_SIZE], due[KEYS_SIZE];
+  char ready[KEYS_SIZE], clock[KEYS_SIZE], due[KEYS_SIZE];
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
-    keys_whole(shard, whole);
+    keys_ready(shard, ready);
     keys_clock(shard, clock);
     keys_due(shard, due);
     struct args a = {0};
-    add_text(&a, whole);
+    add_text(&a, ready);
     add_text(&a, clock);
     add_text(&a, due);
     add_text(&a, redis_run_id(redis));
-    add_number(&a, claim->most / KEYS_SHARDS);
+    add_number(&a, claim->max / KEYS_SHARDS);
     add_number(&a, LIVE_LEASE_MS * INT64_C(1000));
     queue(redis, "claim", 3, &a);
   }
   claim->count = 0;
   claim->next_ms = -1;
-  claim->whole = true;
+  claim->ready = true;
   bool good = true;
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
     cleanup_reply redisReply *reply = redis_next(redis);
@@ -357,8 +357,8 @@ static int64_t stage_end_us(const struct live_time *claimed, int64_t began_ms, i
   return claimed->now_us + (passed_us < length_us ? length_us - passed_us : 0);
 }
 
-int64_t live_settle_queue(struct redis *redis, const char *done, const struct call *call,
-                          const struct live_time *claimed) {
+int64_t live_apply_queue(struct redis *redis, const char *done, const struct call *call,
+                         const struct live_time *claimed) {
   struct job next;
   int64_t began_ms = 0, length_ms = 0;
   bool open = job_next(call, &next, &began_ms, &length_ms);
@@ -383,7 +383,7 @@ int64_t live_settle_queue(struct redis *redis, const char *done, const struct ca
   else
     add_number(&a, LIVE_KEEP_MS);
   add_text(&a, keys.events);
-  queue(redis, "settle", 3, &a);
+  queue(redis, "apply", 3, &a);
   return open ? (due_us - claimed->now_us + 999) / 1000 : -1;
 }
 
@@ -462,7 +462,7 @@ static bool wipe_page(struct redis *redis, const redisReply *names) {
   int queued = 0;
   for (size_t i = 0; i < names->elements; i++) {
     const char *name = names->element[i]->str;
-    if (!name || strstr(name, "}:clock") || strstr(name, "}:rebuild"))
+    if (!name || keys_outlives_rebuild(name))
       continue;
     const char *const argv[] = {"UNLINK", name};
     redis_queue(redis, 2, argv, NULL);
@@ -474,7 +474,7 @@ static bool wipe_page(struct redis *redis, const redisReply *names) {
 static bool wipe(struct redis *redis) {
   char cursor[24] = "0";
   do {
-    const char *const argv[] = {"SCAN", cursor, "MATCH", "mcs:{?}:*", "COUNT", "1000"};
+    const char *const argv[] = {"SCAN", cursor, "MATCH", KEYS_PATTERN, "COUNT", "1000"};
     redis_queue(redis, ARRAY_LEN(argv), argv, NULL);
     cleanup_reply redisReply *reply = redis_next(redis);
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
@@ -491,7 +491,8 @@ bool live_rebuild_begin(struct redis *redis, const char *token) {
     keys_rebuild(shard, key);
     const char *const set[] = {"SET", key, token};
     redis_queue(redis, ARRAY_LEN(set), set, NULL);
-    keys_whole(shard, key); /* before anything else goes: nobody may count by half a picture */
+    keys_ready(shard,
+               key); /* before anything else goes: a half-loaded live state must admit nothing */
     const char *const del[] = {"DEL", key};
     redis_queue(redis, ARRAY_LEN(del), del, NULL);
   }
@@ -499,12 +500,12 @@ bool live_rebuild_begin(struct redis *redis, const char *token) {
 }
 
 bool live_rebuild_end(struct redis *redis, const char *token, int64_t epoch) {
-  char whole[KEYS_SIZE], rebuild[KEYS_SIZE];
+  char ready[KEYS_SIZE], rebuild[KEYS_SIZE];
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
-    keys_whole(shard, whole);
+    keys_ready(shard, ready);
     keys_rebuild(shard, rebuild);
     struct args a = {0};
-    add_text(&a, whole);
+    add_text(&a, ready);
     add_text(&a, rebuild);
     add_text(&a, redis_run_id(redis));
     add_number(&a, epoch);

@@ -25,13 +25,13 @@ enum live_verdict {
   LIVE_ADMITTED,
   LIVE_TOO_MANY_CONCURRENT,
   LIVE_TOO_MANY_A_SECOND,
-  LIVE_NOT_WHOLE, /* the picture is being rebuilt: nothing may be admitted */
+  LIVE_NOT_READY, /* the live state is being rebuilt: nothing may be admitted */
   LIVE_REFUSED,   /* certainly not admitted: redis_refusal() says why */
   LIVE_UNKNOWN,   /* Redis did not answer: it may have been admitted */
 };
 
 struct live_admission {
-  int64_t epoch;    /* of the picture under which it was admitted */
+  int64_t epoch;    /* under which it was admitted */
   int64_t retry_ms; /* when refused by a limit: when a place is expected to be free */
   int64_t due_us;   /* when its first job is due; for live_release() */
 };
@@ -43,8 +43,8 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
  * be storing it already, or when Redis did not answer: then the first job decides. */
 must_check bool live_release(struct redis *redis, const struct call *call,
                              const struct live_admission *admission);
-/* The record says that this epoch is over: the picture that still claims it is given up. */
-void live_disown(struct redis *redis, int64_t epoch);
+/* The database has ended this epoch: removes the markers that still name it. */
+void live_invalidate(struct redis *redis, int64_t epoch);
 
 /* Does what an admission and a transition need, and leaves nothing. False when Redis refused it
  * (see redis_refusal()) or did not answer. */
@@ -53,7 +53,7 @@ must_check bool live_probe(struct redis *redis);
 enum live_find {
   LIVE_FOUND,
   LIVE_ABSENT, /* or there without its metadata, since a rebuild */
-  LIVE_LOST,   /* the picture is not whole: what is there may be old */
+  LIVE_LOST,   /* the live state is not ready: what is there may be old */
   LIVE_DOWN,
 };
 /* Reads a live record into `call`, which then points into `*reply`, to be freed by the caller. */
@@ -63,8 +63,8 @@ must_check enum live_find live_find(struct redis *redis, const char *id, struct 
 /* Redis's wall clock, by which calls are created, in ms since 1970; -1 when it did not answer. */
 must_check int64_t live_wall_ms(struct redis *redis);
 
-/* True if every shard's picture is whole. `*down` when Redis did not answer. */
-must_check bool live_is_whole(struct redis *redis, bool *down);
+/* True if the live state of every shard is ready. `*down` when Redis did not answer. */
+must_check bool live_is_ready(struct redis *redis, bool *down);
 
 /* A shard's time at the end of a claim, µs: whatever follows from the claim is reckoned by it, even
  * if the wall clock is set meanwhile. */
@@ -75,12 +75,12 @@ struct live_time {
 
 struct live_claim {
   struct job *jobs; /* of the claimer's own array of `most` */
-  int count, most;
-  int64_t epoch;   /* of the picture */
+  int count, max;
+  int64_t epoch;
   int64_t wall_us; /* Redis's wall clock, for all shards */
   int64_t next_ms; /* from the claim until the next job is due; -1 when there is none */
   struct live_time time[KEYS_SHARDS];
-  bool whole;
+  bool ready;
 };
 
 /* Claims what is due in all shards, in one round trip. False when Redis did not answer. */
@@ -97,8 +97,8 @@ must_check bool live_heard(struct redis *redis, int *shard, int64_t *due_us);
 /* After `done` (a job's text) was done: brings Redis to where `call` stands in the record.
  * `claimed`: the time of the call's shard when the job was claimed. Returns in how many ms after
  * that the call's next job is due; -1 when it has none. */
-int64_t live_settle_queue(struct redis *redis, const char *done, const struct call *call,
-                          const struct live_time *claimed);
+int64_t live_apply_queue(struct redis *redis, const char *done, const struct call *call,
+                         const struct live_time *claimed);
 /* Replaces a job by another (or by itself) that is due `delay_ms` after the claim. */
 void live_requeue_queue(struct redis *redis, const char *done, const struct job *job,
                         const struct live_time *claimed, int64_t delay_ms);
@@ -111,7 +111,7 @@ must_check bool live_restore_queue(struct redis *redis, const struct call *call)
 /* Sends the pipeline and reads `count` replies; false when Redis did not answer all. */
 must_check bool live_drain(struct redis *redis, int count);
 
-/* A rebuild: sets the token in every shard and removes all that an older picture may have left;
+/* A rebuild: sets the token in every shard and removes all that an older live state may have left;
  * at its end marks every shard whole where the token is still there. */
 must_check bool live_rebuild_begin(struct redis *redis, const char *token);
 must_check bool live_rebuild_end(struct redis *redis, const char *token, int64_t epoch);

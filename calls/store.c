@@ -3,7 +3,7 @@
 #include "calls/store.h"
 
 #include "common/clock.h"
-#include "common/fault.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 
 #include <stdlib.h>
@@ -120,7 +120,7 @@ void store_tend(struct store *store) {
   if (breaker_take_probe(store->breaker, BACKEND_POSTGRES) && ping_postgres(store, &utf8))
     breaker_close(store->breaker, BACKEND_POSTGRES);
   if (breaker_take_probe(store->breaker, BACKEND_REDIS) && redis_connect(store->redis) &&
-      (live_is_whole(store->redis, &down) || !down))
+      (live_is_ready(store->redis, &down) || !down))
     breaker_close(store->breaker, BACKEND_REDIS);
 }
 
@@ -145,7 +145,7 @@ static enum store_create admit(struct store *store, struct call *call,
     return STORE_TOO_MANY_CONCURRENT;
   case LIVE_TOO_MANY_A_SECOND:
     return STORE_TOO_MANY_A_SECOND;
-  case LIVE_NOT_WHOLE:
+  case LIVE_NOT_READY:
     return STORE_REBUILDING;
   case LIVE_REFUSED:
     return refused_by_redis(store);
@@ -158,22 +158,22 @@ static enum store_create admit(struct store *store, struct call *call,
 
 static enum store_create insert(struct store *store, const struct call *call,
                                 const struct live_admission *admission) {
-  int64_t deadline_ms = clock_monotonic_ms() + RECORD_INSERT_MS;
-  switch (record_insert(store->pg, call, admission->epoch, store->stripe, deadline_ms)) {
-  case RECORD_STORED:
+  int64_t deadline_ms = clock_monotonic_ms() + ROW_INSERT_MS;
+  switch (row_insert(store->pg, call, admission->epoch, store->stripe, deadline_ms)) {
+  case ROW_STORED:
     breaker_note_write(store->breaker, BACKEND_POSTGRES, true);
     return STORE_CREATED;
-  case RECORD_OUTDATED:
-    live_disown(store->redis, admission->epoch);
+  case ROW_OUTDATED:
+    live_invalidate(store->redis, admission->epoch);
     return live_release(store->redis, call, admission) ? STORE_REBUILDING : STORE_UNKNOWN;
-  case RECORD_REFUSED:
-  case RECORD_INVALID:
+  case ROW_REFUSED:
+  case ROW_INVALID:
     breaker_note_write(store->breaker, BACKEND_POSTGRES, false);
     blame_postgres(store);
     if (*pg_sqlstate(store->pg))
       add_postgres(store, &store->refusal);
     return live_release(store->redis, call, admission) ? STORE_UNAVAILABLE : STORE_UNKNOWN;
-  case RECORD_UNKNOWN:
+  case ROW_UNKNOWN:
     break;
   }
   blame_postgres(store);
@@ -192,7 +192,7 @@ enum store_create store_create(struct store *store, struct call *call, int64_t *
   *retry_ms = admission.retry_ms;
   if (admitted != STORE_CREATED)
     return admitted;
-  FAULT_POINT("responder.admitted");
+  FAILPOINT("responder.admitted");
   return insert(store, call, &admission);
 }
 
@@ -221,8 +221,8 @@ enum store_find store_find(struct store *store, const char *id, struct call *cal
     return STORE_FOUND;
   if (!postgres_usable(store))
     return STORE_DOWN;
-  int64_t deadline_ms = clock_monotonic_ms() + RECORD_READ_MS;
-  if (record_find(store->pg, id, deadline_ms, call, &held->result) == PG_DONE)
+  int64_t deadline_ms = clock_monotonic_ms() + ROW_READ_MS;
+  if (row_find(store->pg, id, deadline_ms, call, &held->result) == PG_DONE)
     return held->result ? STORE_FOUND : STORE_ABSENT;
   blame_postgres(store);
   return STORE_DOWN;
@@ -235,7 +235,7 @@ void store_held_done(struct store_held *held) {
   *held = (struct store_held){0};
 }
 
-bool store_metrics(struct store *store, struct record_metrics *metrics) {
+bool store_metrics(struct store *store, struct row_metrics *metrics) {
   int64_t wall_ms = -1;
   if (redis_usable(store, redis_connect) && (wall_ms = live_wall_ms(store->redis)) < 0)
     blame_redis(store);
@@ -243,8 +243,8 @@ bool store_metrics(struct store *store, struct record_metrics *metrics) {
     wall_ms = clock_wall_ms();
   if (!postgres_usable(store))
     return false;
-  int64_t deadline_ms = clock_monotonic_ms() + RECORD_READ_MS;
-  if (record_metrics(store->pg, wall_ms, deadline_ms, metrics) == PG_DONE)
+  int64_t deadline_ms = clock_monotonic_ms() + ROW_READ_MS;
+  if (row_metrics(store->pg, wall_ms, deadline_ms, metrics) == PG_DONE)
     return true;
   blame_postgres(store);
   return false;
@@ -256,10 +256,9 @@ bool store_metrics(struct store *store, struct record_metrics *metrics) {
 static bool postgres_takes_writes(struct store *store) {
   if (breaker_takes_writes(store->breaker, BACKEND_POSTGRES))
     return true;
-  enum record_insert probed =
-      record_probe(store->pg, store->stripe, clock_monotonic_ms() + PROBE_MS);
-  breaker_note_write(store->breaker, BACKEND_POSTGRES, probed == RECORD_OUTDATED);
-  return probed == RECORD_OUTDATED;
+  enum row_insert probed = row_probe(store->pg, store->stripe, clock_monotonic_ms() + PROBE_MS);
+  breaker_note_write(store->breaker, BACKEND_POSTGRES, probed == ROW_OUTDATED);
+  return probed == ROW_OUTDATED;
 }
 
 static bool redis_takes_writes(struct store *store) {
@@ -291,18 +290,18 @@ static bool has_rival(struct store *store) {
 }
 
 static void add_missing_redis(struct store *store, struct buf *names) {
-  bool down = true, whole = false;
+  bool down = true, ready = false;
   bool writes = redis_usable(store, redis_connect) && redis_takes_writes(store);
   if (writes)
-    whole = live_is_whole(store->redis, &down);
-  if (!whole && names->len)
+    ready = live_is_ready(store->redis, &down);
+  if (!ready && names->len)
     buf_str(names, ", ");
   if (!writes || down)
     add_redis(store, names);
-  else if (!whole && has_rival(store))
+  else if (!ready && has_rival(store))
     buf_str(names, "the live state in Redis (a worker uses this database with another Redis)");
-  else if (!whole)
-    buf_str(names, "the picture of live calls in Redis (being rebuilt)");
+  else if (!ready)
+    buf_str(names, "the live state in Redis (being rebuilt)");
 }
 
 void store_missing(struct store *store, struct buf *names) {

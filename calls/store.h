@@ -2,7 +2,7 @@
 
 #include "calls/call.h"
 #include "calls/live.h"
-#include "calls/record.h"
+#include "calls/row.h"
 #include "common/breaker.h"
 
 /*
@@ -11,7 +11,7 @@
  */
 struct store;
 
-/* `breaker` and `config` must outlive it. `stripe`: see record_insert(); `prepare`: see pg_new().
+/* `breaker` and `config` must outlive it. `stripe`: see row_insert(); `prepare`: see pg_new().
  */
 struct store *store_new(const struct config *config, struct breaker *breaker, int stripe,
                         bool prepare);
@@ -21,7 +21,7 @@ enum store_create {
   STORE_CREATED,
   STORE_TOO_MANY_CONCURRENT,
   STORE_TOO_MANY_A_SECOND,
-  STORE_REBUILDING,  /* Redis lost its picture; it is being rebuilt */
+  STORE_REBUILDING,  /* Redis lost the live state; it is being rebuilt */
   STORE_UNAVAILABLE, /* certainly nothing was created */
   STORE_UNKNOWN,     /* it may have been created */
 };
@@ -45,7 +45,7 @@ enum store_find store_find(struct store *store, const char *id, struct call *cal
 void store_held_done(struct store_held *held);
 
 /* The counters. False when PostgreSQL does not answer. */
-bool store_metrics(struct store *store, struct record_metrics *metrics);
+bool store_metrics(struct store *store, struct row_metrics *metrics);
 
 /* Adds the names of what the creation of a call needs and does not have now, separated by ", ";
  * nothing when a call can be created. Writes are tried once a second at most. */

@@ -142,7 +142,7 @@ static const char *rule_parts(const char *s) {
 
 /* The origins of RFC 6454 section 6.2: scheme, host, perhaps a port. */
 static const char *rule_origins(const char *s) {
-  const char *fault = "must be *, or origins such as https://app.example.com, separated by commas";
+  const char *error = "must be *, or origins such as https://app.example.com, separated by commas";
   if (strcmp(s, "*") == 0)
     return NULL;
   while (*s) {
@@ -151,7 +151,7 @@ static const char *rule_origins(const char *s) {
     const char *host = len ? strstr(s, "://") : NULL;
     if (len && (!host || host == s || host + 3 >= s + len ||
                 memchr(host + 3, '/', len - (size_t)(host + 3 - s))))
-      return fault;
+      return error;
     s += len;
   }
   return NULL;
@@ -163,9 +163,9 @@ static const char *rule_log_level(const char *s) {
 }
 
 static const char *rule_api_keys(const char *s) {
-  const char *fault = "must be keys of 1 to 100 of A-Z a-z 0-9 - . _ ~ + / =, separated by commas";
+  const char *error = "must be keys of 1 to 100 of A-Z a-z 0-9 - . _ ~ + / =, separated by commas";
   if (!made_of(s, "-._~+/=, "))
-    return fault;
+    return error;
   bool any = false;
   while (*s) {
     s += strspn(s, " ");
@@ -174,7 +174,7 @@ static const char *rule_api_keys(const char *s) {
     s += len;
     s += strspn(s, " ");
     if (len > 100 || (*s && *s != ','))
-      return fault;
+      return error;
     s += *s == ',';
   }
   return any ? NULL : "must name at least one key";
@@ -208,30 +208,30 @@ struct setting {
   const char *help;
   size_t offset;
   const char *fallback; /* as text, for every kind */
-  double least, most;   /* of a number; `most` characters of a string */
+  double min, max;      /* of a number; `most` characters of a string */
   enum kind kind;
   unsigned programs; /* FOR_… */
   const char *(*rule)(const char *);
 };
 
 static const struct setting settings[] = {
-#define CONFIG_STR(field_, variable_, programs_, fallback_, most_, check_, help_)                  \
+#define CONFIG_STR(field_, variable_, programs_, fallback_, max_, check_, help_)                   \
   {.variable = #variable_,                                                                         \
    .help = help_,                                                                                  \
    .kind = KIND_STR,                                                                               \
    .offset = offsetof(struct config, field_),                                                      \
    .fallback = fallback_,                                                                          \
-   .most = most_,                                                                                  \
+   .max = max_,                                                                                    \
    .programs = programs_,                                                                          \
    .rule = rule_##check_},
-#define CONFIG_NUMBER(kind_, field_, variable_, programs_, fallback_, least_, most_, help_)        \
+#define CONFIG_NUMBER(kind_, field_, variable_, programs_, fallback_, min_, max_, help_)           \
   {.variable = #variable_,                                                                         \
    .help = help_,                                                                                  \
    .kind = kind_,                                                                                  \
    .offset = offsetof(struct config, field_),                                                      \
    .fallback = #fallback_,                                                                         \
-   .least = least_,                                                                                \
-   .most = most_,                                                                                  \
+   .min = min_,                                                                                    \
+   .max = max_,                                                                                    \
    .programs = programs_},
 #define CONFIG_INT(...) CONFIG_NUMBER(KIND_INT, __VA_ARGS__)
 #define CONFIG_REAL(...) CONFIG_NUMBER(KIND_REAL, __VA_ARGS__)
@@ -344,9 +344,9 @@ static void note_unknown(struct buf *unknown, const char *name) {
 
 /* Whether a line's name (of `len` characters, 0 if it has none) may stand; one that is ignored goes
  * to `unknown`. */
-static bool check_name(const char *at, int len, struct buf *unknown, struct buf *fault) {
+static bool check_name(const char *at, int len, struct buf *unknown, struct buf *error) {
   if (!len) {
-    buf_str(fault, "is not NAME=value");
+    buf_str(error, "is not NAME=value");
     return false;
   }
   cleanup_free char *name = strndup(at, (size_t)len);
@@ -356,20 +356,20 @@ static bool check_name(const char *at, int len, struct buf *unknown, struct buf 
     return true;
   const char *meant = nearest_typo(name, variables, ARRAY_LEN(variables));
   if (meant)
-    buf_printf(fault, "there is no setting %.40s; did you mean %s?", name, meant);
+    buf_printf(error, "there is no setting %.40s; did you mean %s?", name, meant);
   else
     note_unknown(unknown, name);
   return !meant;
 }
 
-static bool check_lines(const char *path, const char *text, struct buf *unknown, char *fault) {
+static bool check_lines(const char *path, const char *text, struct buf *unknown, char *error) {
   cleanup_buf struct buf wrong = {0};
   int number = 1;
   for (const char *line = text; *line; number++) {
     const char *name;
     int len;
     if (read_line(line, &name, &len) && !check_name(name, len, unknown, &wrong)) {
-      snprintf(fault, CONFIG_FAULT_SIZE, "MCS_ENV_FILE=%.120s: line %d%s%s", path, number,
+      snprintf(error, CONFIG_ERROR_SIZE, "MCS_ENV_FILE=%.120s: line %d%s%s", path, number,
                len ? ": " : " ", buf_text(&wrong));
       return false;
     }
@@ -398,27 +398,27 @@ static bool parse_number(const struct setting *s, const char *text, double *numb
   errno = 0;
   *number = s->kind == KIND_INT ? (double)strtol(text, &end, 10) : strtod(text, &end);
   return end != text && !*end && !errno && isfinite(*number) && !isspace((unsigned char)*text) &&
-         *number >= s->least && *number <= s->most;
+         *number >= s->min && *number <= s->max;
 }
 
-static bool store(const struct config *config, const struct setting *s, char *text, char *fault) {
+static bool store(const struct config *config, const struct setting *s, char *text, char *error) {
   if (s->kind == KIND_STR) {
     *(char **)field_of(config, s) = text;
     const char *wrong = s->rule(text);
-    if (!wrong && strlen(text) <= (size_t)s->most)
+    if (!wrong && strlen(text) <= (size_t)s->max)
       return true;
     if (wrong)
-      snprintf(fault, CONFIG_FAULT_SIZE, "%s %s", s->variable, wrong);
+      snprintf(error, CONFIG_ERROR_SIZE, "%s %s", s->variable, wrong);
     else
-      snprintf(fault, CONFIG_FAULT_SIZE, "%s is longer than %d characters", s->variable,
-               (int)s->most);
+      snprintf(error, CONFIG_ERROR_SIZE, "%s is longer than %d characters", s->variable,
+               (int)s->max);
     return false;
   }
   double number;
   bool good = parse_number(s, text, &number);
   if (!good)
-    snprintf(fault, CONFIG_FAULT_SIZE, "%s=%.40s must be %s from %g to %.12g", s->variable, text,
-             s->kind == KIND_INT ? "a whole number" : "a number", s->least, s->most);
+    snprintf(error, CONFIG_ERROR_SIZE, "%s=%.40s must be %s from %g to %.12g", s->variable, text,
+             s->kind == KIND_INT ? "a whole number" : "a number", s->min, s->max);
   else if (s->kind == KIND_INT)
     *(long *)field_of(config, s) = (long)number;
   else
@@ -435,17 +435,17 @@ static const char *under_var(const struct config *config, const char *set, const
   return path;
 }
 
-bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]) {
+bool config_load(struct config *config, char error[CONFIG_ERROR_SIZE]) {
   *config = (struct config){0};
   const char *path = getenv("MCS_ENV_FILE");
   cleanup_free char *file = path && *path ? read_file(path) : NULL;
   if (path && *path && !file) {
-    snprintf(fault, CONFIG_FAULT_SIZE, "MCS_ENV_FILE=%.180s cannot be read: %s", path,
+    snprintf(error, CONFIG_ERROR_SIZE, "MCS_ENV_FILE=%.180s cannot be read: %s", path,
              strerror(errno));
     return false;
   }
   cleanup_buf struct buf unknown = {0};
-  if (file && !check_lines(path, file, &unknown, fault))
+  if (file && !check_lines(path, file, &unknown, error))
     return false;
   for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
     const struct setting *s = &settings[i];
@@ -460,7 +460,7 @@ bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]) {
     }
     if (!text)
       log_oom();
-    if (!store(config, s, text, fault))
+    if (!store(config, s, text, error))
       return false;
   }
   if (!(config->unknown = strdup(buf_text(&unknown))))
@@ -513,9 +513,9 @@ void config_start(struct config *config, const char *program, const char *purpos
     fprintf(stderr, "mcs-%s: unknown option %s; try --help\n", program, argv[i]);
     exit(2);
   }
-  char fault[CONFIG_FAULT_SIZE];
-  if (!config_load(config, fault)) {
-    fprintf(stderr, "mcs-%s: %s\n", program, fault);
+  char error[CONFIG_ERROR_SIZE];
+  if (!config_load(config, error)) {
+    fprintf(stderr, "mcs-%s: %s\n", program, error);
     exit(2);
   }
   environment_forget_libpq(config);

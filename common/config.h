@@ -34,7 +34,7 @@ enum config_programs {
   FOR_ALL = 31,
 };
 
-enum { CONFIG_FAULT_SIZE = 256 };
+enum { CONFIG_ERROR_SIZE = 256 };
 
 /*
  * Reads and checks everything. On failure writes one line that names the variable into `fault` and
@@ -42,7 +42,7 @@ enum { CONFIG_FAULT_SIZE = 256 };
  * default is empty too or the variable is a number. A name in the file that is no setting fails
  * where it is a typing error of one, and is ignored otherwise.
  */
-must_check bool config_load(struct config *config, char fault[CONFIG_FAULT_SIZE]);
+must_check bool config_load(struct config *config, char error[CONFIG_ERROR_SIZE]);
 void config_done(struct config *config);
 
 bool config_is_setting(const char *name);

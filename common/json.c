@@ -16,13 +16,13 @@ enum { DEPTH_MAX = 32, NUMBER_MAX = 1024 };
 
 struct scan {
   const char *at, *end;
-  const char *fault;     /* NULL while all is well */
+  const char *error;     /* NULL while all is well */
   int64_t stored_excess; /* by how much stored_len exceeds the length of what was taken so far */
 };
 
-static bool fail(struct scan *s, const char *fault) {
-  if (!s->fault)
-    s->fault = fault;
+static bool fail(struct scan *s, const char *error) {
+  if (!s->error)
+    s->error = error;
   return false;
 }
 
@@ -331,7 +331,7 @@ static bool take_member(struct scan *s, struct json_member *members, size_t coun
 }
 
 bool json_object_check(const char *text, size_t len, struct json_member *members, size_t count,
-                       const char **fault) {
+                       const char **error) {
   static const char byte_order_mark[] = "\xef\xbb\xbf";
   struct scan s = {.at = text, .end = text + len};
   if (len >= 3 && memcmp(text, byte_order_mark, 3) == 0) /* RFC 8259 section 8.1: may be ignored */
@@ -360,7 +360,7 @@ bool json_object_check(const char *text, size_t len, struct json_member *members
     if (good && s.at != s.end)
       good = fail(&s, "Request body has trailing characters after the JSON object");
   }
-  *fault = s.fault;
+  *error = s.error;
   return good;
 }
 

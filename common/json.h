@@ -41,7 +41,7 @@ struct json_member {
  * sentence for the client. Time and memory are linear in `len`.
  */
 must_check bool json_object_check(const char *text, size_t len, struct json_member *members,
-                                  size_t count, const char **fault);
+                                  size_t count, const char **error);
 
 /* Appends the decoded value of a string slice of checked JSON (with its quotes) to `out`. */
 void json_string_decode(const char *text, size_t len, struct buf *out);

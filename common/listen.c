@@ -37,16 +37,16 @@ static int listen_family(const struct addrinfo *found, int family) {
   return fd;
 }
 
-static int refuse(const char *why, const char **fault) {
-  *fault = why;
+static int refuse(const char *why, const char **error) {
+  *error = why;
   errno = EINVAL;
   return -1;
 }
 
-int listen_tcp(const char *where, const char **fault) {
+int listen_tcp(const char *where, const char **error) {
   const char *colon = strrchr(where, ':');
   if (!colon)
-    return refuse("no port", fault);
+    return refuse("no port", error);
   cleanup_free char *host = strndup(where, (size_t)(colon - where));
   if (!host)
     log_oom();
@@ -55,13 +55,13 @@ int listen_tcp(const char *where, const char **fault) {
   if (bracketed)
     host[len - 1] = '\0';
   struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
-  int error = getaddrinfo(len ? host + bracketed : NULL, colon + 1, &hints, &found);
-  if (error)
-    return refuse(gai_strerror(error), fault);
+  int failed = getaddrinfo(len ? host + bracketed : NULL, colon + 1, &hints, &found);
+  if (failed)
+    return refuse(gai_strerror(failed), error);
   int fd = listen_family(found, len ? AF_INET : AF_INET6);
   if (fd < 0)
     fd = listen_family(found, len ? AF_INET6 : AF_INET);
-  *fault = fd < 0 ? strerror(errno) : NULL;
+  *error = fd < 0 ? strerror(errno) : NULL;
   freeaddrinfo(found);
   return fd;
 }
@@ -93,13 +93,13 @@ static int bind_and_rename(const struct sockaddr_un *address, const char *path, 
   return fd;
 }
 
-int listen_unix(const char *path, struct stat *made, const char **fault) {
+int listen_unix(const char *path, struct stat *made, const char **error) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s.%d", path, (int)getpid());
   if (len >= (int)sizeof(address.sun_path))
-    return refuse("the path is too long for a socket", fault);
+    return refuse("the path is too long for a socket", error);
   int fd = bind_and_rename(&address, path, made);
-  *fault = fd < 0 ? strerror(errno) : NULL;
+  *error = fd < 0 ? strerror(errno) : NULL;
   return fd;
 }
 

@@ -14,7 +14,7 @@ enum { LISTEN_BACKLOG = 1024 };
  * call left it (EINVAL where no call did) and in `*fault` why, a text that stays. Blocks while a
  * host's name is resolved.
  */
-must_check int listen_tcp(const char *where, const char **fault);
+must_check int listen_tcp(const char *where, const char **error);
 
 /*
  * Listens on a unix socket of that path, mode 0660, in the place of whatever was there: a name
@@ -22,7 +22,7 @@ must_check int listen_tcp(const char *where, const char **fault);
  * Returns a socket as listen_tcp() does; `*made` is what the path names then. On failure -1 and
  * why.
  */
-must_check int listen_unix(const char *path, struct stat *made, const char **fault);
+must_check int listen_unix(const char *path, struct stat *made, const char **error);
 
 /* Whether an address names a unix socket by its path; else it is one for listen_tcp(). */
 bool listen_is_unix(const char *where);

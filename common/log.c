@@ -20,13 +20,13 @@ static const char *const level_names[LOG_LEVEL__MAX] = {
 };
 
 static const char *program_name = "mcs";
-static enum log_level least_level = LOG_INFO;
+static enum log_level min_level = LOG_INFO;
 static char *batch; /* NULL outside a batch */
 static size_t batch_len;
 
-void log_init(const char *program, enum log_level least) {
+void log_init(const char *program, enum log_level min) {
   program_name = program;
-  least_level = least;
+  min_level = min;
 }
 
 bool log_level_parse(const char *name, enum log_level *level) {
@@ -39,7 +39,7 @@ bool log_level_parse(const char *name, enum log_level *level) {
 }
 
 bool log_enabled(enum log_level level) {
-  return level >= least_level;
+  return level >= min_level;
 }
 
 /* A log that cannot be written must not stop the service: the result is ignored on purpose. */

@@ -19,8 +19,8 @@ static int normalise(const char *name, char out[NAME_SIZE]) {
 }
 
 static int min3(int a, int b, int c) {
-  int least = a < b ? a : b;
-  return least < c ? least : c;
+  int min = a < b ? a : b;
+  return min < c ? min : c;
 }
 
 int nearest_distance(const char *a, const char *b) {
@@ -51,14 +51,14 @@ static bool adds_words(const char *name, const char *known) {
 
 const char *nearest_typo(const char *name, const char *const *known, size_t count) {
   char bare[NAME_SIZE];
-  int most = normalise(name, bare) < LONG_NAME ? 1 : 2;
+  int max = normalise(name, bare) < LONG_NAME ? 1 : 2;
   const char *nearest = NULL;
   for (size_t i = 0; i < count; i++) {
     int distance = nearest_distance(name, known[i]);
-    if (distance > most || adds_words(name, known[i]))
+    if (distance > max || adds_words(name, known[i]))
       continue;
     nearest = known[i];
-    most = distance - 1; /* from here on only what is nearer */
+    max = distance - 1; /* from here on only what is nearer */
   }
   return nearest;
 }

@@ -468,13 +468,13 @@ int64_t pg_ms(const PGresult *r, int row, int column) {
 
 /* The binary form of an array: dimensions, has-NULLs flag, element type, then for each dimension
  * size and lower bound, then each element's length and bytes (array_send in PostgreSQL). */
-static int read_array(const PGresult *r, int row, int column, int width, int most,
+static int read_array(const PGresult *r, int row, int column, int width, int max,
                       void (*put)(void *out, int i, const char *p), void *out) {
   const char *p = PQgetvalue(r, row, column), *end = p + PQgetlength(r, row, column);
   if (end - p < 20 || read_be32(p) != 1)
     return 0;
   int count = read_be32(p + 12), got = 0;
-  for (p += 20; got < count && got < most && end - p >= 4 + width; p += 4 + width) {
+  for (p += 20; got < count && got < max && end - p >= 4 + width; p += 4 + width) {
     if (read_be32(p) != width)
       break;
     put(out, got++, p + 4);
@@ -490,10 +490,10 @@ static void put_ms(void *out, int i, const char *p) {
   ((int64_t *)out)[i] = ms_of_pg_us(read_be64(p));
 }
 
-int pg_i32_array(const PGresult *r, int row, int column, int32_t *out, int most) {
-  return read_array(r, row, column, 4, most, put_i32, out);
+int pg_i32_array(const PGresult *r, int row, int column, int32_t *out, int max) {
+  return read_array(r, row, column, 4, max, put_i32, out);
 }
 
-int pg_ms_array(const PGresult *r, int row, int column, int64_t *out, int most) {
-  return read_array(r, row, column, 8, most, put_ms, out);
+int pg_ms_array(const PGresult *r, int row, int column, int64_t *out, int max) {
+  return read_array(r, row, column, 8, max, put_ms, out);
 }

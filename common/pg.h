@@ -107,8 +107,8 @@ bool pg_bool(const PGresult *r, int row, int column);
 /* A timestamptz in milliseconds since 1970. */
 int64_t pg_ms(const PGresult *r, int row, int column);
 /* One-dimensional int4[] and timestamptz[]; return the number of elements, at most `most`. */
-int pg_i32_array(const PGresult *r, int row, int column, int32_t *out, int most);
-int pg_ms_array(const PGresult *r, int row, int column, int64_t *out, int most);
+int pg_i32_array(const PGresult *r, int row, int column, int32_t *out, int max);
+int pg_ms_array(const PGresult *r, int row, int column, int64_t *out, int max);
 
 static inline void cleanup_pgresult_(PGresult **r) {
   PQclear(*r);

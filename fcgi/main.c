@@ -27,7 +27,7 @@ static void answer(struct gateway *gateway, struct responder *responder, struct 
   refusals_log(request, reply);
 }
 
-/* `stripe`: see record_insert(). */
+/* `stripe`: see row_insert(). */
 static void serve(struct responder *responder, int stripe, bool cgi) {
   privileges_confine();
   struct gateway *gateway = gateway_new();
@@ -68,10 +68,10 @@ int main(int argc, char **argv) {
   privileges_drop();
   unsigned first_stripe = arc4random();
   if (gateway_is_cgi())
-    serve(&responder, record_stripe_of_child(first_stripe, 0), true);
+    serve(&responder, row_stripe_of_child(first_stripe, 0), true);
   else
     for (int child; (child = pool_run((int)config.responders, argv)) >= 0;) {
-      serve(&responder, record_stripe_of_child(first_stripe, child), false);
+      serve(&responder, row_stripe_of_child(first_stripe, child), false);
       if (!pool_inherit())
         break;
     }

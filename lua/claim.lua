@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- include: clock.lua
 -- Claims jobs that are due: they are leased, that is put off, to whoever asks.
---   KEYS  1 whole  2 clock  3 due
+--   KEYS  1 ready  2 clock  3 due
 --   ARGV  1 run id  2 most jobs  3 lease in µs
 -- Returns {1, epoch, wall clock, clock, the next job's due time (-1: none), job, …}; {0} when the
--- picture is not whole. Times are in µs.
-local epoch, now, wall = picture(KEYS[1], KEYS[2], ARGV[1])
+-- live state is not ready. Times are in µs.
+local epoch, now, wall = live_state(KEYS[1], KEYS[2], ARGV[1])
 if not epoch then
   return {0}
 end

@@ -36,8 +36,8 @@ local function clock(key)
   return advance(key, redis.call('GET', key))
 end
 
--- If the picture that this Redis holds is whole, that is the marker names its run id: (epoch, now, wall).
-local function picture(marker_key, clock_key, run_id)
+-- (epoch, now, wall) when the live state in this Redis is ready, that is when the marker names its run id.
+local function live_state(marker_key, clock_key, run_id)
   local read = redis.call('MGET', marker_key, clock_key)
   local marked, epoch = string.match(read[1] or '', '^(%S+) (%d+)$')
   if marked == run_id then

@@ -1,8 +1,8 @@
 #!lua
--- Marks a shard's picture as whole, if the rebuild that made it was not overtaken by another loss.
---   KEYS  1 whole  2 rebuild token
+-- Marks the live state of a shard as ready, unless Redis lost something again during the rebuild.
+--   KEYS  1 ready  2 rebuild token
 --   ARGV  1 run id  2 epoch  3 token
--- Returns 1 if it is whole now.
+-- Returns 1 if it is ready now.
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then
   return 0
 end

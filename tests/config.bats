@@ -278,7 +278,7 @@ variables_read_in() {
 	burst 4
 	call_id=$(jq -r '.call_id // empty' "$replies"/* | head -n 1)
 	wait_until 20 has_recording
-	same "$(sql "SELECT stage_ms[1] + stage_ms[2] + stage_ms[3] + stage_ms[4] < 800 FROM calls WHERE id = '$call_id'")" t
+	same "$(sql "SELECT duration_ms[1] + duration_ms[2] + duration_ms[3] + duration_ms[4] < 800 FROM calls WHERE id = '$call_id'")" t
 	# … but the limits' second is not (see limits.bats), …
 	same "$statuses" '201:2 429:2'
 	# … and what was final is kept in Redis for a minute as it would be otherwise.

@@ -12,7 +12,7 @@ waiting_calls=0199ffff-0000-7000-8000-00000000 # and four digits
 setup_file() {
 	use real
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, stage_ms)
+			entered_at, outcome, duration_ms)
 		VALUES ('$idle_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
 			'{3600000, 1, 1, 1}')"
 	watch "$idle_call" --pings --timeout 300 >"$BATS_FILE_TMPDIR/idle" 3>&- 4>&- &
@@ -20,11 +20,11 @@ setup_file() {
 	# It moves on, and nobody tells: wsd looks again every 30 s.
 	wait_until 5 grep -q '"seq":1' "$BATS_FILE_TMPDIR/idle"
 	sql "UPDATE calls SET status = 'RINGING', seq = 2, entered_at = entered_at || now(), updated_at = now(),
-			stage_ms = '{1, 3600000, 1, 1}' WHERE id = '$idle_call'"
+			duration_ms = '{1, 3600000, 1, 1}' WHERE id = '$idle_call'"
 	# One whose job is gone, which only the worker's audit can find: it comes every 20 s, and looks at
 	# more than a page of calls first. The last digit of an id is hashed from the API key.
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, stage_ms)
+			entered_at, outcome, duration_ms)
 		SELECT ('$waiting_calls' || lpad(i::text, 4, '0'))::uuid, '1', '2', 'QUEUED', 'demo-key', now(), now(),
 		       ARRAY[now()], 'ANSWERED', '{3600000, 1, 1, 1}'
 		  FROM generate_series(1, 1200) AS i"
@@ -32,7 +32,7 @@ setup_file() {
 	local lost_call=019a0000-0000-7000-8000-00000000dc${call_id: -2}
 	echo "$lost_call $KEY" >"$BATS_FILE_TMPDIR/lost"
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, stage_ms)
+			entered_at, outcome, duration_ms)
 		SELECT '$lost_call', '1', '2', 'QUEUED', '$KEY', t, t, ARRAY[t], 'ANSWERED', '{1, 1, 1, 1}'
 		  FROM (SELECT now() - interval '1 minute' AS t) AS t;
 		UPDATE metrics SET total_calls = total_calls + 1, active_calls = active_calls + 1 WHERE id = 1"
@@ -88,7 +88,7 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 
 # --- Redis is disposable --------------------------------------------------------------------------
 
-@test "FLUSHALL with live calls: refused until the picture is rebuilt, then all goes on" {
+@test "FLUSHALL with live calls: refused until the live state is rebuilt, then all goes on" {
 	create_and_remember
 	burst 5
 	remember_burst
@@ -97,7 +97,7 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 	expect_error 503 'The state of live calls is being rebuilt. Try again shortly'
 	match "$(header Retry-After)" '^[1-9][0-9]*$'
 	api GET /ready
-	expect_error 503 'Not ready; missing: the picture of live calls in Redis (being rebuilt)'
+	expect_error 503 'Not ready; missing: the live state in Redis (being rebuilt)'
 	api GET "/calls/$call_id"
 	expect 200
 	local before
@@ -179,13 +179,13 @@ make_up_id() {
 	use fast
 	fresh_key
 	make_up_id ba221
-	epoch=$(sql 'SELECT epoch FROM picture')
+	epoch=$(sql 'SELECT epoch FROM live_state')
 	values="'+1', '+2', '{}', '$KEY', $(now_us) / 1000, 'ANSWERED', '{1, 1, 1, 1}', 0, $epoch, 1"
 	sql "PREPARE insert_call AS $(<"$MCS_ROOT/sql/queries/call_insert.sql");
 		BEGIN; EXECUTE insert_call ('$id', $values); SELECT pg_sleep(1); COMMIT" >/dev/null &
 	sleep 0.3
 	begin=$(now_us)
-	sql 'SELECT picture_begin()'
+	sql 'SELECT live_state_begin()'
 	took=$(($(now_us) - begin))
 	echo "it waited for $took µs"
 	((took > 400000))
@@ -205,7 +205,7 @@ make_up_id() {
 	fresh_key
 	make_up_id 10ad1
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
-			entered_at, outcome, stage_ms, upload_status, upload_job)
+			entered_at, outcome, duration_ms, upload_status, upload_job)
 		VALUES ('$id', '1', '2', 'COMPLETED', '$KEY', now(), now(), 4, ARRAY[now(), now(), now(), now()],
 			'ANSWERED', '{1, 1, 1, 60000}', 'PENDING', 4711)"
 	live ZADD "${shard}due" 0 "$id upload 0 60000 4711"
@@ -592,7 +592,7 @@ has_answer() {
 # Rows of open calls that wait for an hour, with the SQL expression $2 as their metadata.
 add_waiting_calls() {
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, stage_ms, metadata)
+			entered_at, outcome, duration_ms, metadata)
 		SELECT gen_random_uuid(), '1', '2', 'QUEUED', 'waiting', now(), now(), ARRAY[now()], 'ANSWERED',
 		       '{3600000, 1, 1, 1}', metadata
 		  FROM generate_series(1, $1) AS n, ($2) AS t (metadata)"
@@ -615,7 +615,7 @@ peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(component_pid worker)/sta
 	live FLUSHALL
 	wait_until 60 is_ready || restored=false
 	local grown=$(($(peak_kb) - before)) waiting
-	waiting=$(live --raw --scan --pattern 'mcs:{*}:call:*' | wc -l)
+	waiting=$(live --raw --scan --pattern 'mcs:2:{*}:call:*' | wc -l)
 	remove_waiting_calls
 	"$restored"
 	((grown < 50000)) || { echo "the worker grew by $grown kB" && false; }

@@ -11,7 +11,7 @@ still_call=019a0000-0000-7000-8000-00000000abcd
 setup_file() {
 	start_instance hostile TIME_SCALE=0.01 LOG_LEVEL=debug WSD_MAX_CONNECTIONS=12000
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, stage_ms)
+			entered_at, outcome, duration_ms)
 		VALUES ('$still_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
 			'{3600000, 1, 1, 1}')"
 	# Those who are to be dropped, after 10 s or after the second ping, come first.
@@ -84,7 +84,7 @@ disperse() {
 # Lets every call of the instance enter its next state at once.
 play() {
 	local key
-	for key in $(live --scan --pattern 'mcs:{*}:due'); do
+	for key in $(live --scan --pattern 'mcs:2:{*}:due'); do
 		live EVAL "for _, m in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
 			redis.call('ZADD', KEYS[1], 0, m) end" 1 "$key" >/dev/null
 	done

@@ -64,18 +64,18 @@ calls_where() { sql "SELECT count(*) FROM calls WHERE id IN ($CALL_IDS) AND ($1)
 }
 
 @test "each state's length is drawn from its range, twenty times shorter here" {
-	same "$(calls_where "stage_ms[1] BETWEEN 50 AND 100 AND stage_ms[2] BETWEEN 150 AND 250
-		AND stage_ms[3] BETWEEN 100 AND 200 AND stage_ms[4] BETWEEN 100 AND 150
+	same "$(calls_where "duration_ms[1] BETWEEN 50 AND 100 AND duration_ms[2] BETWEEN 150 AND 250
+		AND duration_ms[3] BETWEEN 100 AND 200 AND duration_ms[4] BETWEEN 100 AND 150
 		AND outcome = 'ANSWERED'")" "$(calls_where "outcome = 'ANSWERED'")"
-	same "$(calls_where "stage_ms[1] BETWEEN 50 AND 100 AND stage_ms[2] BETWEEN 150 AND 250
-		AND stage_ms[3] BETWEEN 50 AND 100 AND stage_ms[4] BETWEEN 100 AND 150
+	same "$(calls_where "duration_ms[1] BETWEEN 50 AND 100 AND duration_ms[2] BETWEEN 150 AND 250
+		AND duration_ms[3] BETWEEN 50 AND 100 AND duration_ms[4] BETWEEN 100 AND 150
 		AND outcome = 'UNANSWERED'")" "$(calls_where "outcome = 'UNANSWERED'")"
 	# The whole of each range is used.
-	same "$(sql "SELECT min(stage_ms[1]) < 65 AND max(stage_ms[1]) > 85
-			AND min(stage_ms[2]) < 180 AND max(stage_ms[2]) > 220
-			AND min(stage_ms[3]) FILTER (WHERE outcome = 'ANSWERED') < 130
-			AND max(stage_ms[3]) FILTER (WHERE outcome = 'ANSWERED') > 170
-			AND min(stage_ms[4]) < 115 AND max(stage_ms[4]) > 135
+	same "$(sql "SELECT min(duration_ms[1]) < 65 AND max(duration_ms[1]) > 85
+			AND min(duration_ms[2]) < 180 AND max(duration_ms[2]) > 220
+			AND min(duration_ms[3]) FILTER (WHERE outcome = 'ANSWERED') < 130
+			AND max(duration_ms[3]) FILTER (WHERE outcome = 'ANSWERED') > 170
+			AND min(duration_ms[4]) < 115 AND max(duration_ms[4]) > 135
 		FROM calls WHERE id IN ($CALL_IDS)")" t
 }
 
@@ -84,20 +84,20 @@ calls_where() { sql "SELECT count(*) FROM calls WHERE id IN ($CALL_IDS) AND ($1)
 	fresh_key
 	burst 2
 	same "$(sql "SELECT count(*) FROM calls WHERE api_key = '$KEY'
-		AND stage_ms[1] BETWEEN 1000 AND 2000 AND stage_ms[2] BETWEEN 3000 AND 5000
-		AND CASE outcome WHEN 'ANSWERED' THEN stage_ms[3] BETWEEN 2000 AND 4000
-		                 ELSE stage_ms[3] BETWEEN 1000 AND 2000 END
-		AND stage_ms[4] BETWEEN 2000 AND 3000")" 2
+		AND duration_ms[1] BETWEEN 1000 AND 2000 AND duration_ms[2] BETWEEN 3000 AND 5000
+		AND CASE outcome WHEN 'ANSWERED' THEN duration_ms[3] BETWEEN 2000 AND 4000
+		                 ELSE duration_ms[3] BETWEEN 1000 AND 2000 END
+		AND duration_ms[4] BETWEEN 2000 AND 3000")" 2
 }
 
 @test "a call stays in each state for as long as was drawn, never less, and is moved on soon" {
-	same "$(calls_where "entered_at[2] - entered_at[1] < stage_ms[1] * interval '1 ms'
-		OR entered_at[3] - entered_at[2] < stage_ms[2] * interval '1 ms'
-		OR entered_at[4] - entered_at[3] < stage_ms[3] * interval '1 ms'
-		OR updated_at - entered_at[4] < stage_ms[4] * interval '1 ms'")" 0
+	same "$(calls_where "entered_at[2] - entered_at[1] < duration_ms[1] * interval '1 ms'
+		OR entered_at[3] - entered_at[2] < duration_ms[2] * interval '1 ms'
+		OR entered_at[4] - entered_at[3] < duration_ms[3] * interval '1 ms'
+		OR updated_at - entered_at[4] < duration_ms[4] * interval '1 ms'")" 0
 	local late
 	late=$(sql "SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY
-			entered_at[4] - entered_at[1] - (stage_ms[1] + stage_ms[2] + stage_ms[3]) * interval '1 ms'))
+			entered_at[4] - entered_at[1] - (duration_ms[1] + duration_ms[2] + duration_ms[3]) * interval '1 ms'))
 		* 1000 FROM calls WHERE id IN ($CALL_IDS)")
 	echo "the median call was COMPLETED $late ms late"
 	((${late%.*} < 1500))
@@ -195,7 +195,7 @@ cps_is() {
 	local key
 	key=$(live_key call "$(head -n 1 "$BATS_FILE_TMPDIR/ids")")
 	[[ ! $key ]] || (($(live PTTL "$key") > 0))
-	wait_until 15 only_these_keys clock whole
+	wait_until 15 only_these_keys clock ready
 }
 
 # The kinds of keys that are there beside what expires.
@@ -204,4 +204,4 @@ only_these_keys() {
 		grep -v -x -E 'call|window' | paste -sd ' ') == "$*" ]]
 }
 
-nothing_due() { [[ ! $(live --scan --pattern 'mcs:{*}:due') && ! $(live --scan --pattern 'mcs:{*}:slots:*') ]]; }
+nothing_due() { [[ ! $(live --scan --pattern 'mcs:2:{*}:due') && ! $(live --scan --pattern 'mcs:2:{*}:slots:*') ]]; }

@@ -111,7 +111,7 @@ admitted_again() {
 	local after expected
 	after=$(header Retry-After)
 	expected=$(sql "SELECT ceil(extract(epoch FROM min(created_at + interval '1 ms' *
-			(stage_ms[1] + stage_ms[2] + stage_ms[3])) - now()))::int
+			(duration_ms[1] + duration_ms[2] + duration_ms[3])) - now()))::int
 		FROM calls WHERE api_key = '$KEY'")
 	echo "Retry-After $after, the first call should end in $expected s"
 	((after >= expected && after <= expected + 2 && after >= 1 && after <= 11))
@@ -149,14 +149,14 @@ admitted_again() {
 	hold_component worker
 	create_call
 	shard=$(live_key call "$call_id") shard=${shard%%call:*}
-	sql "UPDATE calls SET stage_ms = '{50, 3600000, 7000, 50}' WHERE id = '$call_id'"
+	sql "UPDATE calls SET duration_ms = '{50, 3600000, 7000, 50}' WHERE id = '$call_id'"
 	release_component worker
 	wait_until 20 has_status RINGING
 	# What follows the state that its job ends, to the microsecond.
 	same "$(live EVAL 'return string.format("%.0f", redis.call("ZSCORE", KEYS[2], ARGV[1]) -
 			redis.call("ZSCORE", KEYS[1], ARGV[1] .. " advance 2"))' \
 		2 "${shard}due" "${shard}slots:$KEY" "$call_id")" 7000000
-	sql "UPDATE calls SET stage_ms = '{50, 50, 50, 50}' WHERE id = '$call_id'"
+	sql "UPDATE calls SET duration_ms = '{50, 50, 50, 50}' WHERE id = '$call_id'"
 	live ZADD "${shard}due" XX 0 "$call_id advance 2"
 	wait_until 20 no_slots "$KEY"
 }

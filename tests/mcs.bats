@@ -317,7 +317,7 @@ Call $call_id: (UN)?ANSWERED -> COMPLETED
 
 # Whether somebody hears the events of all shards beside wsd.
 is_followed() {
-	[[ $(live PUBSUB NUMSUB 'mcs:{0}:events' 'mcs:{f}:events' | paste -sd ' ') == *'0}:events 2 '*'f}:events 2' ]]
+	[[ $(live PUBSUB NUMSUB 'mcs:2:{0}:events' 'mcs:2:{f}:events' | paste -sd ' ') == *'0}:events 2 '*'f}:events 2' ]]
 } 2>/dev/null
 
 # What watch must have printed of the call in use: its states, its recording, and that it is over.
@@ -477,7 +477,7 @@ mcs: the instance that was asked is http://localhost:$PORT \\(MCS_VAR=$MCS_VAR\\
 # Rows that were finished so many days ago.
 insert_old() {
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
-			entered_at, outcome, stage_ms, upload_status)
+			entered_at, outcome, duration_ms, upload_status)
 		SELECT gen_random_uuid(), '$2', '2', 'COMPLETED', 'demo-key', at, at, 5,
 			ARRAY[at, at, at, at], 'ANSWERED', '{1,1,1,1}', '$3'
 		FROM generate_series(1, $1), (SELECT now() - $4::float8 * interval '1 day' AS at) AS t"

@@ -71,7 +71,7 @@ works() {
 # Not by forget_live: that asks the Redis of the instance in use.
 forget_in_redis() {
 	redis-cli -s "$SERVERS/redis.sock" EVAL "return redis.call('DEL', unpack(KEYS))" 1 \
-		"$(redis-cli -s "$SERVERS/redis.sock" --scan --pattern "mcs:{*}:call:$call_id")"
+		"$(redis-cli -s "$SERVERS/redis.sock" --scan --pattern "mcs:2:{*}:call:$call_id")"
 }
 
 can_be_watched() { watch "$call_id" --count 2 >"$BATS_TEST_TMPDIR/watched"; }

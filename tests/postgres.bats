@@ -330,9 +330,9 @@ is_not_ready() { ! is_ready; }
 
 @test "retention neither removes what was taken over from the original nor reads it each time" {
 	use original
-	same "$(admin_sql "$original_db" 'SELECT count(*), max(created_at) = (SELECT taken_over_to FROM picture)
-		FROM calls WHERE stage_ms[1] = 0')" '8|t'
-	same "$(odd_sql 'SELECT taken_over_to IS NULL FROM picture')" t
+	same "$(admin_sql "$original_db" 'SELECT count(*), max(created_at) = (SELECT taken_over_to FROM live_state)
+		FROM calls WHERE duration_ms[1] = 0')" '8|t'
+	same "$(odd_sql 'SELECT taken_over_to IS NULL FROM live_state')" t
 }
 
 @test "the original's tables become those that a new database has" {

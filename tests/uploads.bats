@@ -60,7 +60,7 @@ error worker upload.failed: [Job $job] Recording upload failed permanently"
 # By the times in the rows: a line of the log is written when the worker comes to it.
 @test "the pauses between the attempts were that long" {
 	local least
-	least=$(sql "SELECT round(min(1000 * extract(epoch FROM updated_at - entered_at[4]) - 3 * stage_ms[4]))
+	least=$(sql "SELECT round(min(1000 * extract(epoch FROM updated_at - entered_at[4]) - 3 * duration_ms[4]))
 		FROM calls WHERE upload_status = 'FAILED'")
 	echo "the two pauses were $least ms together, or more"
 	((least >= 300 - 2)) # two roundings

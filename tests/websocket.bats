@@ -340,7 +340,7 @@ wsd_peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(component_pid wsd)/st
 	[[ ! ${MCS_TEST_DOCKER:-} ]] || skip "looks into wsd's process"
 	local before grown ids=019a0000-0000-7000-8000-00000f00 told
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
-			entered_at, outcome, stage_ms, upload_status, recording_url, metadata)
+			entered_at, outcome, duration_ms, upload_status, recording_url, metadata)
 		SELECT ('$ids' || lpad(n::text, 4, '0'))::uuid, '1', '2', 'COMPLETED', '$KEY', now(), now(), 5,
 		       ARRAY[now(), now(), now(), now()], 'ANSWERED', '{1, 1, 1, 1}', 'COMPLETED', 'https://x/y.mp3', metadata
 		  FROM generate_series(1, 240) AS n,

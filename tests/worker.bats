@@ -8,11 +8,11 @@ scripts_run() { live INFO commandstats | sed -n 's/^cmdstat_evalsha:calls=\([0-9
 
 now_us() { echo "${EPOCHREALTIME//[.,]/}"; }
 
-nothing_due() { [[ ! $(live --scan --pattern 'mcs:{*}:due') ]]; }
+nothing_due() { [[ ! $(live --scan --pattern 'mcs:2:{*}:due') ]]; }
 
 # Collects the wake-ups of the instance in use; `end_listening` ends it.
 listen() {
-	live PSUBSCRIBE 'mcs:{*}:wake' >"$BATS_TEST_TMPDIR/wake" 3>&- 4>&- &
+	live PSUBSCRIBE 'mcs:2:{*}:wake' >"$BATS_TEST_TMPDIR/wake" 3>&- 4>&- &
 	listener=$!
 	wait_until 20 grep -q psubscribe "$BATS_TEST_TMPDIR/wake"
 }
@@ -72,7 +72,7 @@ are_rounds_of_wake_ups() {
 	local begin before rounds elapsed_us
 	begin=$(now_us)
 	before=$(scripts_run)
-	live -r 40 -i 0.05 PUBLISH 'mcs:{0}:wake' 0 >/dev/null
+	live -r 40 -i 0.05 PUBLISH 'mcs:2:{0}:wake' 0 >/dev/null
 	rounds=$((($(scripts_run) - before) / 16)) # a script a shard
 	elapsed_us=$(($(now_us) - begin))
 	echo "$rounds rounds in $elapsed_us µs"
@@ -95,14 +95,14 @@ are_rounds_of_wake_ups() {
 # set_wall_clock SECONDS: as if it had been set forward or back since the shard's clock was written.
 set_wall_clock() {
 	live EVAL "local wall, now = string.match(redis.call('GET', KEYS[1]), '^(%d+) (%d+)')
-		redis.call('SET', KEYS[1], string.format('%.0f %s', wall - ARGV[1] * 1000000, now))" 1 'mcs:{0}:clock' "$1"
+		redis.call('SET', KEYS[1], string.format('%.0f %s', wall - ARGV[1] * 1000000, now))" 1 'mcs:2:{0}:clock' "$1"
 }
 
 # ask_clocks [SHARD]: both of the shard's clocks, in ms; whoever asks them notices what was done to them.
 ask_clocks() {
 	live EVAL "$(<"$MCS_ROOT/lua/clock.lua")
 		local now, wall = clock(KEYS[1])
-		return string.format('%.0f %.0f', wall / 1000, now / 1000)" 1 "mcs:{${1:-0}}:clock"
+		return string.format('%.0f %.0f', wall / 1000, now / 1000)" 1 "mcs:2:{${1:-0}}:clock"
 }
 
 @test "a wall clock that is set forward and back again and again makes calls at most one step faster" {

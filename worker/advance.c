@@ -3,9 +3,9 @@
 #include "worker/batch.h"
 
 #include "common/clock.h"
-#include "common/fault.h"
+#include "common/failpoint.h"
 #include "common/log.h"
-#include "calls/record.h"
+#include "calls/row.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void lifecycle_arrays(const char **outcomes, const char **statuses) {
 }
 
 static void log_moved(const struct call *call) {
-  enum call_outcome outcome = call->script.outcome;
+  enum call_outcome outcome = call->plan.outcome;
   const char *to = lifecycle_status_name(call_status(call));
   const char *from = lifecycle_status_name(lifecycle_status(outcome, call->seq - 1));
   log_info("call.advance", "id=%s seq=%d msg=\"Call %s: %s -> %s\"", call->id, call->seq, call->id,
@@ -47,7 +47,7 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
                    const struct call *call, bool moved) {
   if (moved)
     log_moved(call);
-  worker_queued(w, live_settle_queue(w->redis, job->text, call, batch_time(batch, call->id)));
+  worker_queued(w, live_apply_queue(w->redis, job->text, call, batch_time(batch, call->id)));
 }
 
 /* Moves the calls of the batch, and queues what Redis has to know; see batch_exec(). */
@@ -90,7 +90,7 @@ static enum repair drop_unless_there(struct worker *w, const struct job *job,
                                      const struct call *call) {
   struct call stored;
   cleanup_pgresult PGresult *r = NULL;
-  if (record_find(w->pg, job->id, clock_monotonic_ms() + RECORD_READ_MS, &stored, &r) != PG_DONE)
+  if (row_find(w->pg, job->id, clock_monotonic_ms() + ROW_READ_MS, &stored, &r) != PG_DONE)
     return REPAIR_HOPELESS;
   return r ? REPAIR_NONE /* somebody was faster; the job comes again when its lease is over */
            : drop(w, job, call);
@@ -123,18 +123,18 @@ static enum repair insert_missing(struct worker *w, const struct batch *batch,
     batch_put_off(w, batch, job, age_ms + 1);
     return REPAIR_NONE;
   }
-  switch (record_insert(w->pg, &call, batch->epoch, record_stripe_of_worker(),
-                        clock_monotonic_ms() + RECORD_INSERT_MS)) {
-  case RECORD_STORED:
+  switch (row_insert(w->pg, &call, batch->epoch, row_stripe_of_worker(),
+                     clock_monotonic_ms() + ROW_INSERT_MS)) {
+  case ROW_STORED:
     log_warn("call.recovered", "id=%s msg=\"inserted from its live record\"", job->id);
     return REPAIR_DONE;
-  case RECORD_INVALID:
+  case ROW_INVALID:
     return drop(w, job, &call);
-  case RECORD_OUTDATED:
-    live_disown(w->redis, batch->epoch);
+  case ROW_OUTDATED:
+    live_invalidate(w->redis, batch->epoch);
     return REPAIR_HOPELESS;
-  case RECORD_REFUSED:
-  case RECORD_UNKNOWN:
+  case ROW_REFUSED:
+  case ROW_UNKNOWN:
     break;
   }
   return REPAIR_HOPELESS;
@@ -145,7 +145,7 @@ bool advance_run(struct worker *w, const struct batch *batch) {
   cleanup_free struct job *again = calloc((size_t)batch->count, sizeof(*again));
   if (!seen || !again)
     log_oom();
-  FAULT_POINT("worker.claimed");
+  FAILPOINT("worker.claimed");
   if (!move(w, batch, seen))
     return false;
   if (!memchr(seen, 0, (size_t)batch->count))

@@ -1,7 +1,7 @@
 /*
  * Now and then: whatever the record says should have moved on long ago gets its job again, should
- * that be gone from Redis although the picture is whole (somebody deleted it, Redis evicted it, or
- * Redis failed between a commit of `failed --retry` and the queueing). A job that is still there
+ * that be gone from Redis although the live state is ready (somebody deleted it, Redis evicted it,
+ * or Redis failed between a commit of `failed --retry` and the queueing). A job that is still there
  * stays as it is; one that runs once too often changes nothing.
  */
 

@@ -7,9 +7,9 @@
 #include "worker/batch.h"
 
 #include "common/clock.h"
-#include "common/fault.h"
+#include "common/failpoint.h"
 #include "common/log.h"
-#include "calls/record.h"
+#include "calls/row.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -94,10 +94,10 @@ static bool was_too_slow(const struct worker *w) {
 /* Half as many rows next time when the statement took too long, twice as many when it did not. */
 static void adapt(struct worker *w, int count, bool done, int64_t took_ms) {
   if (done ? took_ms > SLOW_MS : was_too_slow(w)) {
-    w->most = count > 1 ? count / 2 : 1;
-    log_warn("batch.slow", "rows=%d ms=%" PRId64 " next=%d", count, took_ms, w->most);
-  } else if (done && took_ms < QUICK_MS && count >= w->most / (2 * KEYS_SHARDS)) {
-    w->most = w->most * 2 < BATCH_MAX ? w->most * 2 : BATCH_MAX;
+    w->max = count > 1 ? count / 2 : 1;
+    log_warn("batch.slow", "rows=%d ms=%" PRId64 " next=%d", count, took_ms, w->max);
+  } else if (done && took_ms < QUICK_MS && count >= w->max / (2 * KEYS_SHARDS)) {
+    w->max = w->max * 2 < BATCH_MAX ? w->max * 2 : BATCH_MAX;
   }
 }
 
@@ -108,7 +108,7 @@ static void read_rows(struct worker *w, const struct batch *batch,
   const int moved_column = PQnfields(r) - 1;
   for (int row = 0; row < PQntuples(r); row++) {
     struct call call;
-    bool readable = record_read(r, row, &call);
+    bool readable = row_read(r, row, &call);
     if (!readable)
       log_error("call.unreadable", "statement=%s id=%s", statement->name, call.id);
     give_row(w, batch, readable ? statement->on_row : NULL, &call, pg_bool(r, row, moved_column),
@@ -131,12 +131,12 @@ static enum exec exec_once(struct worker *w, const struct batch *batch,
   assert(4 + statement->count <= VALUES_MAX);
   memcpy(values + 4, statement->values, (size_t)statement->count * sizeof(*values));
   int64_t began_ms = clock_monotonic_ms();
-  bool done = pg_exec(w->pg, statement->name, 4 + statement->count, values,
-                      began_ms + RECORD_BATCH_MS, &r) == PG_DONE;
+  bool done = pg_exec(w->pg, statement->name, 4 + statement->count, values, began_ms + ROW_BATCH_MS,
+                      &r) == PG_DONE;
   adapt(w, count, done, clock_monotonic_ms() - began_ms);
   if (!done)
     return strcmp(pg_sqlstate(w->pg), "55P03") == 0 ? EXEC_LOCKED : EXEC_FAILED;
-  FAULT_POINT(statement->name); /* has committed, and Redis knows nothing of it */
+  FAILPOINT(statement->name); /* has committed, and Redis knows nothing of it */
   read_rows(w, batch, statement, r, seen);
   return EXEC_DONE;
 }
@@ -159,11 +159,11 @@ static bool set_locked_aside(struct worker *w, const struct batch *batch, bool *
   char stripe[12], first[12], last[12], id[ID_SIZE];
   make_arrays(batch, seen, &ids, &numbers);
   snprintf(stripe, sizeof(stripe), "%d", w->stripe);
-  snprintf(first, sizeof(first), "%d", RECORD_WORKER_STRIPE);
-  snprintf(last, sizeof(last), "%d", RECORD_WORKER_STRIPE + RECORD_WORKER_STRIPES - 1);
+  snprintf(first, sizeof(first), "%d", ROW_WORKER_STRIPE);
+  snprintf(last, sizeof(last), "%d", ROW_WORKER_STRIPE + ROW_WORKER_STRIPES - 1);
   const char *const values[] = {buf_text(&ids), stripe, first, last};
-  if (pg_exec(w->pg, "locks_free", ARRAY_LEN(values), values,
-              clock_monotonic_ms() + RECORD_BATCH_MS, &r) != PG_DONE)
+  if (pg_exec(w->pg, "locks_free", ARRAY_LEN(values), values, clock_monotonic_ms() + ROW_BATCH_MS,
+              &r) != PG_DONE)
     return false;
   int locked = 0;
   for (int row = 0; row < PQntuples(r); row++) {
@@ -252,9 +252,9 @@ bool batch_run(struct worker *w, const struct batch *batch, batch_handler *handl
   for (int at = 0; at < batch->count; at += part.count) {
     int left = batch->count - at;
     part.jobs = batch->jobs + at;
-    part.count = left < w->most ? left : w->most;
+    part.count = left < w->max ? left : w->max;
     /* It must be over before the jobs are another worker's; else that may as well begin now. */
-    if (at > 0 && clock_monotonic_ms() - batch->claimed_ms > LIVE_LEASE_MS - RECORD_BATCH_MS) {
+    if (at > 0 && clock_monotonic_ms() - batch->claimed_ms > LIVE_LEASE_MS - ROW_BATCH_MS) {
       for (; at < batch->count; at++)
         batch_put_off(w, batch, &batch->jobs[at], 0);
       return true;

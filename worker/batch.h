@@ -4,14 +4,14 @@
 
 enum { BATCH_MAX = 4096 };
 
-/* The jobs of one kind in a claim, or some of them, sorted by id, and the claim's time and picture.
+/* The jobs of one kind in a claim, or some of them, sorted by id, and the claim's time and epoch.
  */
 struct batch {
   const struct job *jobs;
   int count;
   int64_t claimed_ms;           /* when they were claimed, by this host's monotonic clock */
   int64_t wall_ms;              /* Redis's wall clock at the claim */
-  int64_t epoch;                /* of the picture at the claim */
+  int64_t epoch;                /* at the claim */
   const struct live_time *time; /* at the claim, by shard */
 };
 

@@ -9,11 +9,11 @@
 
 #include "common/log.h"
 #include "common/privileges.h"
-#include "calls/record.h"
+#include "calls/row.h"
 
 static const char *const statements[] = {
     "calls_advance", "uploads_finish", "call_insert", "calls_find",   "calls_open",
-    "calls_recent",  "calls_retire",   "locks_free",  "rebuild_lock", "picture_begin",
+    "calls_recent",  "calls_retire",   "locks_free",  "rebuild_lock", "live_state_begin",
     "ping",          "redis_use",      NULL,
 };
 
@@ -31,8 +31,8 @@ int main(int argc, char **argv) {
       .redis = redis_new(&config),
       .wake = redis_new(&config),
       .ring = keyring_new(config.api_keys),
-      .stripe = record_stripe_of_worker(),
-      .most = BATCH_MAX,
+      .stripe = row_stripe_of_worker(),
+      .max = BATCH_MAX,
   };
   log_info("worker.start", "version=%s time_scale=%g", MCS_VERSION, config.time_scale);
   poll_run(&w);

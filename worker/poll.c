@@ -51,7 +51,7 @@ static bool do_jobs(struct worker *w, const struct live_claim *claim, int64_t cl
   return good && worker_drain(w);
 }
 
-static int64_t least_of(int64_t a, int64_t b) {
+static int64_t min_of(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
@@ -62,7 +62,7 @@ static bool is_behind(const struct live_claim *claim) {
 
 /* What lies between two claims: at least this, even if a job comes due, and at most that. */
 struct pause {
-  int64_t least_ms, most_ms;
+  int64_t min_ms, max_ms;
 };
 
 static const struct pause at_once = {0, 0};
@@ -76,13 +76,13 @@ static const struct pause trouble = {TROUBLE_MS, TROUBLE_MS};
 static struct pause pause_after(const struct worker *w, const struct live_claim *claim,
                                 int64_t claimed_ms) {
   int64_t passed_ms = clock_monotonic_ms() - claimed_ms;
-  struct pause pause = {.most_ms = LIVE_ASK_MS};
+  struct pause pause = {.max_ms = LIVE_ASK_MS};
   if (is_behind(claim))
     return at_once;
   if (claim->count > 0 && claim->count < BATCH_JOBS)
-    pause.least_ms = least_of(lifecycle_shortest_ms(w->config->time_scale) / 100, BATCH_MS);
+    pause.min_ms = min_of(lifecycle_shortest_ms(w->config->time_scale) / 100, BATCH_MS);
   if (w->next_ms >= 0)
-    pause.most_ms = least_of(w->next_ms - passed_ms, pause.most_ms);
+    pause.max_ms = min_of(w->next_ms - passed_ms, pause.max_ms);
   return pause;
 }
 
@@ -109,12 +109,12 @@ static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_
     return trouble;
   }
   listen_again(w);
-  claim->most = w->most > KEYS_SHARDS ? w->most : KEYS_SHARDS;
+  claim->max = w->max > KEYS_SHARDS ? w->max : KEYS_SHARDS;
   if (!live_claim(w->redis, claim))
     return trouble;
   *claimed_ms = clock_monotonic_ms();
-  w->was_ready |= claim->whole;
-  if (!claim->whole)
+  w->was_ready |= claim->ready;
+  if (!claim->ready)
     return reconcile_run(w) ? at_once : trouble;
   rival_warn_off(w);
   w->next_ms = claim->next_ms;
@@ -137,12 +137,12 @@ static int64_t heard_due_ms(const struct live_claim *claim, int64_t claimed_ms, 
 static void rest(struct worker *w, const struct live_claim *claim, int64_t claimed_ms,
                  struct pause pause) {
   int64_t now_ms = clock_monotonic_ms(), due_us;
-  int64_t until_ms = now_ms + pause.most_ms;
+  int64_t until_ms = now_ms + pause.max_ms;
   int shard;
-  worker_sleep(pause.least_ms); /* even for 0 ms: it lets the stop signal in */
+  worker_sleep(pause.min_ms); /* even for 0 ms: it lets the stop signal in */
   for (;;) {
     while (live_heard(w->wake, &shard, &due_us))
-      until_ms = least_of(until_ms, heard_due_ms(claim, claimed_ms, shard, due_us));
+      until_ms = min_of(until_ms, heard_due_ms(claim, claimed_ms, shard, due_us));
     now_ms = clock_monotonic_ms();
     if (worker_stopping() || now_ms >= until_ms)
       return;
@@ -154,7 +154,7 @@ void poll_run(struct worker *w) {
   struct job *jobs = calloc(BATCH_MAX, sizeof(*jobs));
   if (!jobs)
     log_oom();
-  struct live_claim claim = {.jobs = jobs, .most = BATCH_MAX};
+  struct live_claim claim = {.jobs = jobs, .max = BATCH_MAX};
   int64_t claimed_ms = 0;
   while (!worker_stopping()) {
     struct pause pause = poll_once(w, &claim, &claimed_ms);

@@ -5,9 +5,10 @@
  *   1. One worker at a time: a lock in PostgreSQL, in an open transaction of a connection of its
  *      own. The server ends it with the worker, or when that asks nothing for 10 s.
  *   2. A token in Redis: if that is lost as well before the end, all begins anew. What an older
- *      picture left (Redis may be back from a snapshot) is removed.
- *   3. A barrier in PostgreSQL: every insert admitted under the old picture has landed, or is
- *      refused from now on because its epoch is over. So no call can exist beside the new picture.
+ *      live state left (Redis may be back from a snapshot) is removed.
+ *   3. A barrier in PostgreSQL: every insert admitted under the old live state has landed, or is
+ *      refused from now on because its epoch is over. So no call can exist beside the new live
+ * state.
  *   4. Every open row is put in.
  *   5. The limits' window of one second is over since the barrier: the windows may begin empty.
  *      At a start there is nothing to wait for, unless the database shows that calls were just
@@ -18,9 +19,9 @@
 #include "worker/worker.h"
 
 #include "common/clock.h"
-#include "common/fault.h"
+#include "common/failpoint.h"
 #include "common/log.h"
-#include "calls/record.h"
+#include "calls/row.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ static bool exec_simple(struct worker *w, const char *statement, PGresult **resu
 
 static bool begin_epoch(struct worker *w, int64_t *epoch) {
   cleanup_pgresult PGresult *begun = NULL;
-  if (!exec_simple(w, "picture_begin", &begun))
+  if (!exec_simple(w, "live_state_begin", &begun))
     return false;
   *epoch = pg_i64(begun, 0, 0);
   return true;
@@ -88,7 +89,7 @@ long reconcile_page(struct worker *w, const char *overdue_ms, struct reconcile_w
     return 0;
   struct call call;
   for (int row = 0; row < PQntuples(r); row++) {
-    bool readable = record_read(r, row, &call);
+    bool readable = row_read(r, row, &call);
     memcpy(walk->after, call.id, ID_SIZE);
     if (!readable)
       log_error("call.unreadable", "id=%s", call.id);
@@ -113,9 +114,9 @@ static long restore_all(struct worker *w) {
 }
 
 /* Another worker may have been faster, between our claim and our lock. */
-static bool is_whole(struct worker *w) {
+static bool is_ready(struct worker *w) {
   bool down;
-  return live_is_whole(w->redis, &down);
+  return live_is_ready(w->redis, &down);
 }
 
 /*
@@ -162,13 +163,13 @@ static bool rebuild(struct worker *w) {
 
 bool reconcile_run(struct worker *w) {
   rival_give_way(w); /* for whichever worker of this instance is the first to rebuild */
-  FAULT_POINT("worker.unlocked");
+  FAILPOINT("worker.unlocked");
   bool locked = take_lock(w);
   if (locked)
-    FAULT_POINT("worker.locked");
-  bool whole = locked && is_whole(w);
-  bool begun = locked && !whole && !rival_is_there(w);
-  bool done = whole || (begun && rebuild(w));
+    FAILPOINT("worker.locked");
+  bool ready = locked && is_ready(w);
+  bool begun = locked && !ready && !rival_is_there(w);
+  bool done = ready || (begun && rebuild(w));
   if (done)
     rival_warn_off(w); /* before the lock is free for a rival */
   pg_disconnect(w->guard);

@@ -13,10 +13,10 @@ void retention_run(struct worker *w) {
   static int64_t next_ms;
   if (w->config->retention_days == 0 || clock_monotonic_ms() < next_ms)
     return;
-  char days[12], most[12];
+  char days[12], max[12];
   snprintf(days, sizeof(days), "%ld", w->config->retention_days);
-  snprintf(most, sizeof(most), "%d", STEP_ROWS);
-  const char *const values[] = {days, most};
+  snprintf(max, sizeof(max), "%d", STEP_ROWS);
+  const char *const values[] = {days, max};
   cleanup_pgresult PGresult *r = NULL;
   int removed = 0;
   if (pg_exec(w->pg, "calls_retire", 2, values, clock_monotonic_ms() + DEADLINE_MS, &r) == PG_DONE)

@@ -6,7 +6,7 @@
 #include "worker/batch.h"
 
 #include "common/log.h"
-#include "calls/record.h"
+#include "calls/row.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,15 +65,15 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
   if (job_next(call, &next, &began_ms, &length_ms)) { /* no news, but another attempt */
     /* At most the backoff itself: the wall clock may have been set back since. */
     int64_t delay_ms = began_ms + length_ms - batch->wall_ms;
-    int64_t most_ms = lifecycle_backoff_ms(call->upload_attempts, w->config->time_scale);
-    if (delay_ms > most_ms)
-      delay_ms = most_ms;
+    int64_t max_ms = lifecycle_backoff_ms(call->upload_attempts, w->config->time_scale);
+    if (delay_ms > max_ms)
+      delay_ms = max_ms;
     if (delay_ms < 0)
       delay_ms = 0;
     live_requeue_queue(w->redis, job->text, &next, batch_time(batch, job->id), delay_ms);
     worker_queued(w, delay_ms);
   } else {
-    worker_queued(w, live_settle_queue(w->redis, job->text, call, batch_time(batch, call->id)));
+    worker_queued(w, live_apply_queue(w->redis, job->text, call, batch_time(batch, call->id)));
   }
 }
 

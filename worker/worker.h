@@ -20,7 +20,7 @@ struct worker {
   struct redis *wake; /* hears of jobs that come due earlier than this worker would ask */
   struct keyring *ring;
   int stripe;      /* of the metrics table */
-  int most;        /* jobs that the database manages together; see batch_exec() */
+  int max;         /* jobs that the database manages together; see batch_exec() */
   int queued;      /* commands in the pipeline */
   int64_t next_ms; /* from the claim until the first job that is known of is due; -1: none */
   int64_t careful_until_ms; /* rows were found locked: look before waiting for them */
@@ -45,8 +45,8 @@ bool worker_stopping(void);
 /* poll.c: claims and does what is due until the worker is told to stop. */
 void poll_run(struct worker *w);
 
-/* reconcile.c: rebuilds the picture in Redis from the record, if no other worker is doing so.
- * True when the picture is whole afterwards. */
+/* reconcile.c: rebuilds the live state in Redis from the database, if no other worker is doing so.
+ * True when the live state is ready afterwards. */
 bool reconcile_run(struct worker *w);
 
 /* Where a walk through the open calls has arrived; zeroed before its first page. */

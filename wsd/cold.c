@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pg.h"
-#include "calls/record.h"
+#include "calls/row.h"
 #include "common/resolve.h"
 
 #include <stdio.h>
@@ -48,7 +48,7 @@ struct cold {
   PGresult *result;               /* what has come of the one under way */
   enum stage stage;
   bool quiet;      /* the failure was logged already, and nothing worked since */
-  bool row_unread; /* the result had a row that record_read() refused */
+  bool row_unread; /* the result had a row that row_read() refused */
   int64_t due_ms;  /* of connecting and preparing */
   double backoff_s;
   ev_io io;
@@ -262,11 +262,11 @@ static void answer_row(struct cold *cold, const struct call *call) {
 static void take_rows(struct cold *cold, const PGresult *result) {
   for (int row = 0; row < PQntuples(result); row++) {
     struct call call;
-    if (record_read(result, row, &call)) {
+    if (row_read(result, row, &call)) {
       answer_row(cold, &call);
     } else {
       cold->row_unread = true;
-      log_error("record.unreadable", "msg=\"a row of calls that this version cannot read\"");
+      log_error("row.unreadable", "msg=\"a row of calls that this version cannot read\"");
     }
   }
 }

@@ -34,7 +34,7 @@ struct opening {
 struct conn {
   ev_io io;
   struct roster_entry entry;
-  struct watcher watcher; /* joined in CONN_WAITING and CONN_OPEN */
+  struct subscriber subscriber; /* joined in CONN_WAITING and CONN_OPEN */
   struct server *server;
   struct opening *opening; /* in CONN_REQUEST and CONN_WAITING */
   struct inlet *inlet;
@@ -57,7 +57,7 @@ struct conn *conn_of(struct roster_entry *entry) {
 /* --- the end ---------------------------------------------------------------------------------- */
 
 static void forget_protocol(struct conn *conn) {
-  hub_leave(conn->server->hub, &conn->watcher);
+  hub_leave(conn->server->hub, &conn->subscriber);
   inlet_free(conn->inlet);
   conn->inlet = NULL;
   if (conn->opening) {
@@ -181,7 +181,7 @@ static void await_close(struct conn *conn) {
   if (conn->state == CONN_DEAD)
     return;
   conn->state = CONN_CLOSING;
-  hub_leave(conn->server->hub, &conn->watcher);
+  hub_leave(conn->server->hub, &conn->subscriber);
   roster_put(&conn->server->roster, &conn->entry, ROSTER_LEAVING);
   watch(conn);
 }
@@ -241,11 +241,12 @@ static void add_connected(struct buf *out, const char *id) {
   frame_text(out, text.data, text.len);
 }
 
-void conn_on_news(struct watcher *watcher, const char *frames, size_t len, bool first, bool last) {
-  struct conn *conn = container_of(watcher, struct conn, watcher);
+void conn_on_news(struct subscriber *subscriber, const char *frames, size_t len, bool first,
+                  bool last) {
+  struct conn *conn = container_of(subscriber, struct conn, subscriber);
   if (first) {
     cleanup_buf struct buf out = {0};
-    add_connected(&out, hub_id(watcher));
+    add_connected(&out, hub_id(subscriber));
     buf_add(&out, frames, len);
     open_with(conn, out.data, out.len, last);
     return;
@@ -255,8 +256,8 @@ void conn_on_news(struct watcher *watcher, const char *frames, size_t len, bool 
     await_close(conn);
 }
 
-void conn_on_refused(struct watcher *watcher, enum hub_refusal refusal) {
-  struct conn *conn = container_of(watcher, struct conn, watcher);
+void conn_on_refused(struct subscriber *subscriber, enum hub_refusal refusal) {
+  struct conn *conn = container_of(subscriber, struct conn, subscriber);
   switch (refusal) {
   case HUB_UNKNOWN:
     refuse(conn, HANDSHAKE_NOT_FOUND, "Call not found");
@@ -289,10 +290,10 @@ static void on_request(struct conn *conn) {
     refuse(conn, HANDSHAKE_NOT_FOUND, "Call not found");
   } else {
     conn->state = CONN_WAITING;
-    conn->watcher.resumes = handshake->has_after;
-    conn->watcher.after = handshake->after;
+    conn->subscriber.resumes = handshake->has_after;
+    conn->subscriber.after = handshake->after;
     watch(conn);
-    hub_join(conn->server->hub, &conn->watcher, id); /* may bring the connection to its end */
+    hub_join(conn->server->hub, &conn->subscriber, id); /* may bring the connection to its end */
   }
 }
 

@@ -32,5 +32,6 @@ void conn_drop(struct conn *conn, const char *reason);
 void conn_free_next_dead(struct server *server);
 
 /* For the hub. */
-void conn_on_news(struct watcher *watcher, const char *frames, size_t len, bool first, bool last);
-void conn_on_refused(struct watcher *watcher, enum hub_refusal refusal);
+void conn_on_news(struct subscriber *subscriber, const char *frames, size_t len, bool first,
+                  bool last);
+void conn_on_refused(struct subscriber *subscriber, enum hub_refusal refusal);

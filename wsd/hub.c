@@ -20,7 +20,7 @@ static const double recheck_retry_s = 1;
 
 struct topic {
   struct topic *next; /* in its bucket */
-  struct watcher *watchers;
+  struct subscriber *subscribers;
   int seq;          /* of the newest news that anybody told us of */
   uint32_t ticket;  /* of the lookup whose answer counts; 0 when there is none */
   uint32_t checked; /* the hub's round in which it was last looked up */
@@ -94,7 +94,7 @@ static struct topic *topic_add(struct hub *hub, const char *id) {
 
 /* Frees a topic that nobody watches or is being called for. */
 static void topic_settle(struct hub *hub, struct topic *topic) {
-  if (topic->watchers || topic->busy)
+  if (topic->subscribers || topic->busy)
     return;
   struct topic **link = &hub->buckets[bucket_of(hub, topic->id)];
   while (*link != topic)
@@ -107,7 +107,7 @@ static void topic_settle(struct hub *hub, struct topic *topic) {
 /* --- delivery --------------------------------------------------------------------------------- */
 
 /* The number of the last event that the watcher has, or does not want. */
-static int known(const struct watcher *w, int newest) {
+static int known(const struct subscriber *w, int newest) {
   if (w->seq == 0 && !w->resumes)
     return newest - 1;
   return w->seq > w->after ? w->seq : w->after;
@@ -116,7 +116,7 @@ static int known(const struct watcher *w, int newest) {
 /* The number of the oldest news that one of the topic's watchers lacks. */
 static int oldest_missing(const struct topic *topic, int newest) {
   int oldest = newest;
-  for (const struct watcher *w = topic->watchers; w; w = w->next)
+  for (const struct subscriber *w = topic->subscribers; w; w = w->next)
     if (known(w, newest) + 1 < oldest)
       oldest = known(w, newest) + 1;
   return newest - oldest < BACKLOG_MAX ? oldest : newest - BACKLOG_MAX + 1;
@@ -148,7 +148,7 @@ static void deliver(struct hub *hub, struct topic *topic, const struct call *cal
   if (topic->seq < newest)
     topic->seq = newest;
   topic->busy++;
-  for (struct watcher *w = topic->watchers, *next; w; w = next) {
+  for (struct subscriber *w = topic->subscribers, *next; w; w = next) {
     next = w->next;
     if (w->seq >= newest && !last)
       continue;
@@ -164,7 +164,7 @@ static void deliver(struct hub *hub, struct topic *topic, const struct call *cal
 /* Refuses all watchers (`all`), or those that still wait for their first news. */
 static void refuse(struct hub *hub, struct topic *topic, enum hub_refusal why, bool all) {
   topic->busy++;
-  for (struct watcher *w = topic->watchers, *next; w; w = next) {
+  for (struct subscriber *w = topic->subscribers, *next; w; w = next) {
     next = w->next;
     if (w->seq == 0)
       hub->owner.on_refused(w, why);
@@ -179,7 +179,7 @@ static void on_away(struct hub *hub, struct topic *topic) {
   refuse(hub, topic, HUB_UNAVAILABLE, false);
   topic->checked = hub->round - 1;
   hub->recheck_again = true;
-  if (topic->watchers && !ev_is_active(&hub->recheck_timer)) {
+  if (topic->subscribers && !ev_is_active(&hub->recheck_timer)) {
     ev_timer_set(&hub->recheck_timer, recheck_retry_s, 0.);
     ev_timer_start(hub->loop, &hub->recheck_timer);
   }
@@ -222,7 +222,7 @@ static void on_found(struct hub *hub, struct topic *topic, const struct call *ca
   bool stale = call->seq < topic->seq;
   topic->stale_tries = stale ? topic->stale_tries + 1 : 0;
   deliver(hub, topic, call);
-  if (stale && topic->watchers && topic->stale_tries <= STALE_TRIES)
+  if (stale && topic->subscribers && topic->stale_tries <= STALE_TRIES)
     look_up(hub, topic);
 }
 
@@ -249,18 +249,18 @@ void hub_answer(struct hub *hub, const struct answer *answer) {
 
 /* --- joining and leaving ---------------------------------------------------------------------- */
 
-void hub_join(struct hub *hub, struct watcher *watcher, const char *id) {
-  assert(!watcher->topic);
+void hub_join(struct hub *hub, struct subscriber *subscriber, const char *id) {
+  assert(!subscriber->topic);
   struct topic *topic = topic_find(hub, id);
   if (!topic)
     topic = topic_add(hub, id);
-  *watcher = (struct watcher){.topic = topic,
-                              .next = topic->watchers,
-                              .resumes = watcher->resumes,
-                              .after = watcher->after};
-  if (watcher->next)
-    watcher->next->prev = watcher;
-  topic->watchers = watcher;
+  *subscriber = (struct subscriber){.topic = topic,
+                                    .next = topic->subscribers,
+                                    .resumes = subscriber->resumes,
+                                    .after = subscriber->after};
+  if (subscriber->next)
+    subscriber->next->prev = subscriber;
+  topic->subscribers = subscriber;
   /* A lookup under way will do: what happened since it began came, or will come, as an event,
    * and on_found() notices when its answer is the older one. */
   if (!topic->ticket) {
@@ -271,23 +271,23 @@ void hub_join(struct hub *hub, struct watcher *watcher, const char *id) {
   }
 }
 
-void hub_leave(struct hub *hub, struct watcher *watcher) {
-  struct topic *topic = watcher->topic;
+void hub_leave(struct hub *hub, struct subscriber *subscriber) {
+  struct topic *topic = subscriber->topic;
   if (!topic)
     return;
-  if (watcher->prev)
-    watcher->prev->next = watcher->next;
+  if (subscriber->prev)
+    subscriber->prev->next = subscriber->next;
   else
-    topic->watchers = watcher->next;
-  if (watcher->next)
-    watcher->next->prev = watcher->prev;
-  *watcher = (struct watcher){0};
+    topic->subscribers = subscriber->next;
+  if (subscriber->next)
+    subscriber->next->prev = subscriber->prev;
+  *subscriber = (struct subscriber){0};
   topic_settle(hub, topic);
 }
 
-const char *hub_id(const struct watcher *watcher) {
-  assert(watcher->topic);
-  return watcher->topic->id;
+const char *hub_id(const struct subscriber *subscriber) {
+  assert(subscriber->topic);
+  return subscriber->topic->id;
 }
 
 /* --- looking up again ------------------------------------------------------------------------- */

@@ -16,9 +16,9 @@ struct hub;
 struct topic;
 
 /* To be embedded. Zeroed when new; the hub's own while it is joined. */
-struct watcher {
+struct subscriber {
   struct topic *topic; /* NULL: has not joined */
-  struct watcher *prev, *next;
+  struct subscriber *prev, *next;
   int seq; /* of the last news delivered; 0 while the record is being looked up */
   /* To be set before joining: it wants every event later than `after`, 0 for all of them; else the
    * present state, and what comes after that. */
@@ -36,9 +36,10 @@ enum hub_refusal {
 struct hub_owner {
   /* Frames to be sent to the watcher, in one piece; `first` when they are the first ones, `last`
    * when they end in a close frame. */
-  void (*on_news)(struct watcher *watcher, const char *frames, size_t len, bool first, bool last);
+  void (*on_news)(struct subscriber *subscriber, const char *frames, size_t len, bool first,
+                  bool last);
   /* The watcher gets nothing more, and is to leave. Only HUB_GONE comes after news. */
-  void (*on_refused)(struct watcher *watcher, enum hub_refusal refusal);
+  void (*on_refused)(struct subscriber *subscriber, enum hub_refusal refusal);
   /* Starts a lookup, whose answer goes to hub_answer() later. False if that is impossible now. */
   bool (*look_up)(void *arg, const char *id, uint32_t ticket);
   void *arg; /* for look_up */
@@ -51,11 +52,11 @@ void hub_free(struct hub *hub);
 /* Lets the watcher wait for the call's present state (one that resumes: for all that it does not
  * have) and all later news. The callbacks may be called before this returns. `id` is a well-formed
  * id in lower case. */
-void hub_join(struct hub *hub, struct watcher *watcher, const char *id);
+void hub_join(struct hub *hub, struct subscriber *subscriber, const char *id);
 /* Also for one that has not joined. */
-void hub_leave(struct hub *hub, struct watcher *watcher);
+void hub_leave(struct hub *hub, struct subscriber *subscriber);
 /* The call that a joined watcher watches. */
-const char *hub_id(const struct watcher *watcher);
+const char *hub_id(const struct subscriber *subscriber);
 
 /* A packed line came on a channel of events. */
 void hub_event(struct hub *hub, const char *line, size_t len);

@@ -18,7 +18,7 @@ struct inlet {
   const char *in; /* what is left of the bytes that are being fed */
   size_t in_len;
   struct buf *replies;
-  enum close_code fault;      /* what to say when wslay_event_recv() fails */
+  enum close_code error;      /* what to say when wslay_event_recv() fails */
   uint8_t header[HEADER_MAX]; /* of the present frame, masking key included */
   size_t header_len, header_want;
   uint64_t payload_left;     /* of the present frame, once its header is there */
@@ -66,7 +66,7 @@ static bool begin_frame(struct inlet *inlet) {
     if (!inlet->message_open)
       inlet->message_len = 0;
     if (inlet->payload_left > INLET_MESSAGE_MAX - inlet->message_len) {
-      inlet->fault = inlet->payload_left >> 63 ? CLOSE_PROTOCOL_ERROR : CLOSE_TOO_BIG;
+      inlet->error = inlet->payload_left >> 63 ? CLOSE_PROTOCOL_ERROR : CLOSE_TOO_BIG;
       return false;
     }
     inlet->message_len += inlet->payload_left;
@@ -148,7 +148,7 @@ static struct inlet *inlet_new(void) {
   if (!inlet || wslay_event_context_server_init(&inlet->wslay, &callbacks, inlet) != 0)
     log_oom();
   inlet->header_want = HEADER_MIN;
-  inlet->fault = CLOSE_PROTOCOL_ERROR;
+  inlet->error = CLOSE_PROTOCOL_ERROR;
   wslay_event_config_set_no_buffering(inlet->wslay, 1);
   wslay_event_config_set_max_recv_msg_length(inlet->wslay, INLET_MESSAGE_MAX);
   return inlet;
@@ -169,14 +169,14 @@ static enum inlet_result take(struct inlet *inlet) {
   if (received != 0) {
     /* A header that cannot be right: wslay would send a close without a code. */
     inlet->replies->len = before;
-    frame_close(inlet->replies, inlet->fault, "");
-    return INLET_FAULT;
+    frame_close(inlet->replies, inlet->error, "");
+    return INLET_ERROR;
   }
   if (wslay_event_send(inlet->wslay) != 0)
     log_oom(); /* our callback takes everything */
   if (wslay_event_get_close_received(inlet->wslay))
     return INLET_CLOSED;
-  return wslay_event_get_read_enabled(inlet->wslay) ? INLET_MORE : INLET_FAULT;
+  return wslay_event_get_read_enabled(inlet->wslay) ? INLET_MORE : INLET_ERROR;
 }
 
 enum inlet_result inlet_feed(struct inlet **inlet, const char *data, size_t len,

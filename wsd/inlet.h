@@ -19,7 +19,7 @@ enum { INLET_MESSAGE_MAX = 64 * 1024 };
 enum inlet_result {
   INLET_MORE,   /* go on */
   INLET_CLOSED, /* the peer's close frame is here; the answer to it was appended */
-  INLET_FAULT,  /* the peer broke the protocol; the close frame that says so was appended */
+  INLET_ERROR,  /* the peer broke the protocol; the close frame that says so was appended */
 };
 
 /*

@@ -127,10 +127,10 @@ struct listener *listener_new(struct server *server, const char *where) {
     log_oom();
   l->server = server;
   l->is_tcp = !listen_is_unix(where);
-  const char *fault;
-  int fd = l->is_tcp ? listen_tcp(where, &fault) : listen_unix(where, &l->made, &fault);
+  const char *error;
+  int fd = l->is_tcp ? listen_tcp(where, &error) : listen_unix(where, &l->made, &error);
   if (fd < 0) {
-    log_error("listen.failed", "where=%s msg=\"%s\"", where, fault);
+    log_error("listen.failed", "where=%s msg=\"%s\"", where, error);
     free(l);
     return NULL;
   }

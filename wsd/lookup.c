@@ -153,11 +153,11 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
   request->due_ms = clock_monotonic_ms() + LOOKUP_REDIS_MS;
   request->ticket = ticket;
   memcpy(request->id, id, ID_SIZE);
-  char whole[KEYS_SIZE], key[KEYS_SIZE];
-  keys_whole(keys_shard(id), whole);
+  char ready[KEYS_SIZE], key[KEYS_SIZE];
+  keys_ready(keys_shard(id), ready);
   keys_call(id, key);
   redisAsyncContext *redis = link_redis(lookup->link);
-  if (redisAsyncCommand(redis, on_marker, request, "GET %s", whole) != REDIS_OK) {
+  if (redisAsyncCommand(redis, on_marker, request, "GET %s", ready) != REDIS_OK) {
     free(request); /* it was not queued, so nobody calls back */
     return false;
   }

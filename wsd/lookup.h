@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /*
- * Finds out how a call stands: from Redis, if its picture is whole and it answers in time, else
+ * Finds out how a call stands: from Redis, if its live state is ready and it answers in time, else
  * from the record (cold.h). Owns the connection to Redis that commands go through.
  */
 struct link;

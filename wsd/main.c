@@ -36,13 +36,13 @@ static long raise_descriptors(void) {
 }
 
 static long connections_max(const struct config *config) {
-  long most = raise_descriptors() - DESCRIPTORS_KEPT;
-  if (most < 1)
-    most = 1;
-  if (most >= config->wsd_max_connections)
+  long max = raise_descriptors() - DESCRIPTORS_KEPT;
+  if (max < 1)
+    max = 1;
+  if (max >= config->wsd_max_connections)
     return config->wsd_max_connections;
-  log_warn("wsd.limited", "connections=%ld msg=\"the limit of open files allows no more\"", most);
-  return most;
+  log_warn("wsd.limited", "connections=%ld msg=\"the limit of open files allows no more\"", max);
+  return max;
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events) {

@@ -8,7 +8,7 @@
  *   fan news WHO WHERE PIDS SOCKETS CALLS ROUNDS NEWS RATE
  *
  * WHO says what listens to Redis: `wsd` gets packed lines on the channels of events, as
- * lua/settle.lua publishes them; `push` (push.c) gets ready frames. Redis has the same to do for
+ * lua/apply.lua publishes them; `push` (push.c) gets ready frames. Redis has the same to do for
  * both. WHERE the sockets are opened: a unix socket's path, or [ws://]HOST:PORT[/PATH], which may
  * be a web server. PIDS, separated by commas, are the processes whose memory and processor time
  * count. Which Redis: by the environment, as for the service's programs.
@@ -33,7 +33,7 @@
 #include "bench/fan/base.h"
 #include "bench/fan/processes.h"
 #include "bench/fan/publisher.h"
-#include "bench/fan/watcher.h"
+#include "bench/fan/subscriber.h"
 #include "common/config.h"
 
 #include <inttypes.h>
@@ -56,7 +56,7 @@ enum {
 static struct {
   const char *pids;
   int epoll, timer;
-  struct watcher *watchers;
+  struct subscriber *subscribers;
   int sockets, started, ready, gone;
   struct call *calls;
   int call_count, *watched; /* how many watch a call */
@@ -83,17 +83,17 @@ static int64_t *sent_at(const struct call *call, int seq) {
   return &fan.sent_us[(call - fan.calls) * fan.news + seq - 2];
 }
 
-static void on_ready(struct watcher *w) {
+static void on_ready(struct subscriber *w) {
   fan.ready++;
   fan.progress_us = now_us();
 }
 
-static void on_gone(struct watcher *w, bool was_ready) {
+static void on_gone(struct subscriber *w, bool was_ready) {
   fan.ready -= was_ready;
   fan.gone++;
 }
 
-static void on_news(struct watcher *w, int seq, int64_t now) {
+static void on_news(struct subscriber *w, int seq, int64_t now) {
   total.twice += seq == w->seq;
   total.disordered += seq < w->seq;
   if (seq <= w->seq)
@@ -118,7 +118,7 @@ static bool turn(void) {
     else if (events[i].data.ptr == &fan.calls)
       publisher_take_replies();
     else
-      watcher_turn(events[i].data.ptr);
+      subscriber_turn(events[i].data.ptr);
   }
   return tick;
 }
@@ -157,22 +157,22 @@ static void open_all(void) {
   fan.started = fan.ready = fan.gone = 0;
   while (fan.ready + fan.gone < fan.sockets && !is_stalled()) {
     while (fan.started < fan.sockets && fan.started - fan.ready - fan.gone < AT_ONCE) {
-      watcher_start(&fan.watchers[fan.started], &fan.calls[fan.started % fan.call_count],
-                    fan.started);
+      subscriber_start(&fan.subscribers[fan.started], &fan.calls[fan.started % fan.call_count],
+                       fan.started);
       fan.started++;
     }
     turn();
   }
   total.opening_us += fan.progress_us - begun;
   total.opened += fan.ready;
-  watcher_faults.refused += fan.sockets - fan.ready - fan.gone;
+  subscriber_errors.refused += fan.sockets - fan.ready - fan.gone;
   for (int i = 0; i < fan.started; i++)
-    fan.watched[i % fan.call_count] += fan.watchers[i].stage == WATCHER_READY;
+    fan.watched[i % fan.call_count] += fan.subscribers[i].stage == SUBSCRIBER_READY;
 }
 
 static void close_all(void) {
   for (int i = 0; i < fan.started; i++)
-    watcher_leave(&fan.watchers[i]);
+    subscriber_leave(&fan.subscribers[i]);
 }
 
 static void shuffle(int *order) {
@@ -261,9 +261,9 @@ static double per(double what, double of) {
   return of > 0 ? what / of : 0;
 }
 
-static int print_faults(void) {
-  const struct watcher_faults *w = &watcher_faults;
-  const struct publisher_faults *p = &publisher_faults;
+static int print_errors(void) {
+  const struct subscriber_errors *w = &subscriber_errors;
+  const struct publisher_errors *p = &publisher_errors;
   printf(
       "\"opened_a_second\":%.0f,\"refused\":%ld,\"cut\":%ld,\"broken\":%ld,\"unheard\":%ld,"
       "\"redis_errors\":%ld}\n",
@@ -284,7 +284,7 @@ static int run_idle(double seconds) {
          fan.ready, per((double)(processes_private_bytes(fan.pids) - private), fan.ready),
          per((double)(processes_pss_bytes(fan.pids) - pss), fan.ready), per(cpu_s * 100, seconds));
   close_all();
-  return print_faults();
+  return print_errors();
 }
 
 static int run_news(int rounds, long rate) {
@@ -306,18 +306,18 @@ static int run_news(int rounds, long rate) {
       per((double)total.came, publishing_s), per((double)total.events, publishing_s),
       percentile_us(0.5), percentile_us(0.99), percentile_us(1), total.late_us,
       per((double)total.cpu_ns / 1e3, (double)total.came));
-  return print_faults() || lost || total.twice || total.disordered;
+  return print_errors() || lost || total.twice || total.disordered;
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
 
 static void make_room(void) {
   struct rlimit files;
-  fan.watchers = calloc((size_t)fan.sockets, sizeof(*fan.watchers));
+  fan.subscribers = calloc((size_t)fan.sockets, sizeof(*fan.subscribers));
   fan.calls = calloc((size_t)fan.call_count, sizeof(*fan.calls));
   fan.watched = calloc((size_t)fan.call_count, sizeof(*fan.watched));
   fan.sent_us = calloc((size_t)fan.call_count * (size_t)(fan.news + 1), sizeof(*fan.sent_us));
-  if (!fan.watchers || !fan.calls || !fan.watched || !fan.sent_us)
+  if (!fan.subscribers || !fan.calls || !fan.watched || !fan.sent_us)
     quit("memory");
   if (getrlimit(RLIMIT_NOFILE, &files) != 0)
     quit("limits");
@@ -348,12 +348,12 @@ int main(int argc, char **argv) {
   make_room();
   publisher_open(&config, !is_wsd, STALL_US);
   make_loop();
-  watcher_share(&(struct watching){.where = argv[3],
-                                   .told_state = is_wsd,
-                                   .epoll = fan.epoll,
-                                   .on_ready = on_ready,
-                                   .on_news = on_news,
-                                   .on_gone = on_gone});
+  subscriber_share(&(struct watching){.where = argv[3],
+                                      .told_state = is_wsd,
+                                      .epoll = fan.epoll,
+                                      .on_ready = on_ready,
+                                      .on_news = on_news,
+                                      .on_gone = on_gone});
   int result = idle ? run_idle(atof(argv[7])) : run_news(atoi(argv[7]), atol(argv[9]));
   publisher_close();
   config_done(&config);

@@ -18,7 +18,7 @@ static struct {
   struct buf line, text, frame;
 } publisher;
 
-struct publisher_faults publisher_faults;
+struct publisher_errors publisher_errors;
 
 static void queue(int argc, const char **argv, const size_t *lens) {
   if (redisAppendCommandArgv(publisher.redis, argc, argv, lens) != REDIS_OK)
@@ -40,8 +40,8 @@ void publisher_take_replies(void) {
     quit("Redis");
   while (redisGetReplyFromReader(publisher.redis, &reply) == REDIS_OK && reply) {
     const redisReply *r = reply;
-    publisher_faults.unheard += r->type == REDIS_REPLY_INTEGER && r->integer == 0;
-    publisher_faults.redis += r->type == REDIS_REPLY_ERROR;
+    publisher_errors.unheard += r->type == REDIS_REPLY_INTEGER && r->integer == 0;
+    publisher_errors.redis += r->type == REDIS_REPLY_ERROR;
     publisher.owed--;
     freeReplyObject(reply);
   }
@@ -85,7 +85,7 @@ void publisher_close(void) {
 void publisher_new_call(struct call *call) {
   *call = (struct call){.seq = 1, .metadata = "{}", .metadata_len = 2};
   id_new(rand() % ID_SHARDS, call->id);
-  lifecycle_draw(&call->script, 1, 0);
+  lifecycle_draw(&call->plan, 1, 0);
   call->entered_ms[0] = call->updated_ms = clock_wall_ms();
   snprintf(call->from, sizeof(call->from), "+1234567890");
   snprintf(call->to, sizeof(call->to), "+0987654321");

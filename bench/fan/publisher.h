@@ -10,10 +10,10 @@
  */
 
 /* What should not be: events that nobody had subscribed to, and errors that Redis replied. */
-struct publisher_faults {
+struct publisher_errors {
   long unheard, redis;
 };
-extern struct publisher_faults publisher_faults;
+extern struct publisher_errors publisher_errors;
 
 /* By the settings for Redis. `ready_frames`: for push.c instead of wsd; see fan's usage. */
 void publisher_open(const struct config *config, bool ready_frames, int64_t patience_us);

@@ -36,7 +36,7 @@ if (cluster.isPrimary) {
     b[15] = hash(key);
     return b.toString('hex').replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   };
-  const shard = (id) => `mcs:{${id[35]}}:`;
+  const shard = (id) => `mcs:2:{${id[35]}}:`;
 
   const app = express();
   app.disable('x-powered-by');
@@ -65,7 +65,7 @@ if (cluster.isPrimary) {
     const id = newId(req.key);
     const at = shard(id);
     const text = JSON.stringify(metadata);
-    const admitted = await redis.admit(`${at}whole`, `${at}clock`, `${at}call:${id}`, `${at}slots:${req.key}`,
+    const admitted = await redis.admit(`${at}ready`, `${at}clock`, `${at}call:${id}`, `${at}slots:${req.key}`,
       `${at}window:${req.key}`, `${at}due`, await runId, id, 1000000, 1000000, `${id} advance 1`, 1500000, 12000000,
       `ANSWERED 1500,4000,3000,2500 0 WAITING 0 0 ${from} ${to} ${req.key} -\n${text}`, '');
     if (admitted[0] !== 1) return res.status(429).json({ error: 'Rate limit exceeded' });

@@ -90,10 +90,10 @@ static bool take_body(const struct exchange *x, struct call *call) {
   enum { FROM, TO, METADATA, COUNT };
   struct json_member m[COUNT] = {
       [FROM] = {.name = "from"}, [TO] = {.name = "to"}, [METADATA] = {.name = "metadata"}};
-  const char *fault;
+  const char *error;
   const struct buf *body = &x->request->body;
-  if (!json_object_check(buf_text(body), body->len, m, COUNT, &fault))
-    return refuse(x->reply, 400, fault);
+  if (!json_object_check(buf_text(body), body->len, m, COUNT, &error))
+    return refuse(x->reply, 400, error);
   if (is_missing(&m[FROM]) || is_missing(&m[TO]))
     return refuse(x->reply, 400, "Missing required fields: from, to");
   if (!take_number(x, &m[FROM], call->from) || !take_number(x, &m[TO], call->to))
@@ -187,7 +187,7 @@ void calls_post(const struct exchange *x) {
     return;
   snprintf(call.api_key, sizeof(call.api_key), "%s", x->api_key);
   id_new(id_shard_of_owner(x->api_key), call.id);
-  lifecycle_draw(&call.script, config->time_scale, config->upload_failure_rate);
+  lifecycle_draw(&call.plan, config->time_scale, config->upload_failure_rate);
   int64_t retry_ms = 0;
   enum store_create outcome = store_create(x->responder->store, &call, &retry_ms);
   reply_to_create(x, &call, outcome, retry_ms);

@@ -3,7 +3,7 @@
 #include "fcgi/http/router.h"
 
 void metrics_get(const struct exchange *x) {
-  struct record_metrics m;
+  struct row_metrics m;
   if (!store_metrics(x->responder->store, &m)) {
     reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
     return;

@@ -175,7 +175,7 @@ static long long announced_length(const struct gateway *g) {
   return digits && digits < 19 && !text[digits] ? atoll(text) : -1;
 }
 
-enum gateway_body gateway_read_body(struct gateway *g, size_t most, struct buf *body) {
+enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *body) {
   char chunk[CHUNK];
   long long announced = announced_length(g), total = 0;
   /* Plain CGI promises no end of file: there only the announced length tells. */
@@ -187,14 +187,14 @@ enum gateway_body gateway_read_body(struct gateway *g, size_t most, struct buf *
     if (n <= 0)
       break;
     total += n;
-    size_t room = most - body->len;
+    size_t room = max - body->len;
     buf_add(body, chunk, (size_t)n < room ? (size_t)n : room);
   }
   if (!g->cgi && FCGX_GetError(g->request.in) != 0)
     return BODY_CUT_SHORT;
   if (announced >= 0 && total != announced)
     return BODY_CUT_SHORT;
-  return total > (long long)most ? BODY_TOO_LARGE : BODY_WHOLE;
+  return total > (long long)max ? BODY_TOO_LARGE : BODY_WHOLE;
 }
 
 static void write_all(const char *data, size_t len) {

@@ -41,7 +41,7 @@ enum gateway_body {
 };
 
 /* Reads the present request's body to its end, keeping `most` bytes of it. */
-must_check enum gateway_body gateway_read_body(struct gateway *g, size_t most, struct buf *body);
+must_check enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *body);
 
 /* Sends a CGI reply (headers, blank line, body) in one write where it fits, and ends the request,
  * whose body must have been read. */

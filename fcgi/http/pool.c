@@ -33,8 +33,8 @@ static struct {
   pid_t owner;     /* who started the pool, which shall not outlive that one */
   bool supervised; /* systemd started the parent, and would start it again */
   bool inherited;  /* the owner is not our own parent, so the kernel does not tell of its death */
-  struct stat socket;  /* the path that we listen on, as it was; zero where there is none */
-  _Atomic pid_t *heir; /* shared by the children: who carries on; 0 for nobody yet */
+  struct stat socket;       /* the path that we listen on, as it was; zero where there is none */
+  _Atomic pid_t *successor; /* shared by the children: who carries on; 0 for nobody yet */
 } pool;
 
 static bool stat_socket(struct stat *found) {
@@ -55,9 +55,9 @@ static void know_pool(void) {
     pool.owner = getppid();
     (void)!stat_socket(&pool.socket);
   }
-  pool.heir =
-      mmap(NULL, sizeof(*pool.heir), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (pool.heir == MAP_FAILED)
+  pool.successor = mmap(NULL, sizeof(*pool.successor), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (pool.successor == MAP_FAILED)
     log_oom();
 }
 
@@ -84,7 +84,7 @@ static sigset_t watched_signals(void) {
 bool pool_inherit(void) {
   pid_t nobody = 0;
   if (pool.supervised || getppid() == pool.parent || !is_wanted() ||
-      !atomic_compare_exchange_strong(pool.heir, &nobody, getpid()))
+      !atomic_compare_exchange_strong(pool.successor, &nobody, getpid()))
     return false;
   pool.inherited = true;
   log_warn("pool.inherit", "msg=\"the pool's parent was killed; this process takes its place\"");

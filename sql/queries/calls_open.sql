@@ -4,13 +4,13 @@
 --   $3 wanted is what should have moved on so many ms ago; NULL: all
 -- The page is cut before it is looked through, so that it takes no longer the less is wanted. Its last
 -- row comes in any case: it tells where the next page begins.
-SELECT id, seq, outcome, stage_ms, upload_failures, entered_at, updated_at, upload_status,
+SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
        upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
        recording_url, NULL::text, wanted, rows
   FROM (
     SELECT *, row_number() OVER () AS number, count(*) OVER () AS rows,
            $3::bigint IS NULL
-           OR greatest(updated_at, upload_retry_at) + stage_ms[least(seq, 4)] * interval '1 ms'
+           OR greatest(updated_at, upload_retry_at) + duration_ms[least(seq, 4)] * interval '1 ms'
               < now() - $3::bigint * interval '1 ms' AS wanted
       FROM (
         SELECT * FROM calls

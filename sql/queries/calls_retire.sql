@@ -6,10 +6,10 @@
 WITH old AS (
   SELECT id FROM calls
    WHERE created_at < now() - $1::integer * interval '1 day'
-     AND created_at > (SELECT coalesce(taken_over_to, '-infinity') FROM picture)
+     AND created_at > (SELECT coalesce(taken_over_to, '-infinity') FROM live_state)
      AND updated_at < now() - $1::integer * interval '1 day'
      AND upload_status IN ('COMPLETED', 'FAILED')
-     AND stage_ms[1] > 0
+     AND duration_ms[1] > 0
    ORDER BY created_at
    LIMIT $2::integer
      FOR UPDATE SKIP LOCKED

@@ -45,12 +45,12 @@ WITH patience AS MATERIALIZED (
     FROM tally
    WHERE metrics.id = $4::integer AND tally.completed + tally.failed > 0
 )
-SELECT id, seq, outcome, stage_ms, upload_failures, entered_at, updated_at, upload_status,
+SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
        upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
        recording_url, NULL::text, true
   FROM moved
 UNION ALL
-SELECT id, seq, outcome, stage_ms, upload_failures, entered_at, updated_at, upload_status,
+SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
        upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
        recording_url, NULL::text, false
   FROM others

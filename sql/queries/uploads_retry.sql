@@ -25,7 +25,7 @@ WITH locked AS (
     FROM tally
    WHERE metrics.id = $2::integer AND tally.n > 0
 )
-SELECT id, seq, outcome, stage_ms, upload_failures, entered_at, updated_at, upload_status,
+SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
        upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
        recording_url, NULL::text
   FROM moved

@@ -11,7 +11,7 @@
 
 jobs_left() {
 	live EVAL 'local n = 0
-		for i = 0, 15 do n = n + redis.call("ZCARD", string.format("mcs:{%x}:due", i)) end
+		for i = 0, 15 do n = n + redis.call("ZCARD", string.format("mcs:2:{%x}:due", i)) end
 		return n' 0
 }
 
@@ -63,7 +63,7 @@ account() {
 	while IFS='|' read -r number promise detail; do
 		account_line "$number" "$promise" "$detail" || bad=1
 	done <<<"$line"
-	left=$(live --raw --scan --pattern 'mcs:{*}:slots:*' | wc -l)
+	left=$(live --raw --scan --pattern 'mcs:2:{*}:slots:*' | wc -l)
 	account_line "$left" 'every slot is free' || bad=1
 	left=$(jobs_left)
 	account_line "$left" 'no job is left' || bad=1

@@ -28,17 +28,17 @@ SELECT count(*), 'every row reached COMPLETED through legal states, each once',
 
 -- Of a clock that was tampered with only the states over which it went an hour forward say anything.
 SELECT count(*), 'every state lasted as long as the call''s script says',
-       string_agg(id::text || ' ' || entered_at::text || ' ' || stage_ms::text, ', ')
+       string_agg(id::text || ' ' || entered_at::text || ' ' || duration_ms::text, ', ')
   FROM mine, generate_series(1, 3) AS n,
-       LATERAL (SELECT entered_at[n + 1] - entered_at[n] AS lasted, stage_ms[n] AS least_ms) AS l
+       LATERAL (SELECT entered_at[n + 1] - entered_at[n] AS lasted, duration_ms[n] AS least_ms) AS l
  WHERE (:wall = 1 AND lasted < least_ms * interval '1 ms')
     OR (:wall = 0 AND lasted > interval '30 minutes' AND lasted - interval '1 hour' < least_ms * interval '1 ms');
 
 SELECT count(*) FILTER (WHERE late > :late), 'every call moved on in time',
        format('at most %s ms late, %s were allowed', greatest(0, max(late))::int, :late)
-  FROM mine, LATERAL (SELECT greatest(extract(epoch FROM entered_at[2] - entered_at[1]) * 1000 - stage_ms[1],
-                                      extract(epoch FROM entered_at[3] - entered_at[2]) * 1000 - stage_ms[2],
-                                      extract(epoch FROM entered_at[4] - entered_at[3]) * 1000 - stage_ms[3]) AS late) AS l
+  FROM mine, LATERAL (SELECT greatest(extract(epoch FROM entered_at[2] - entered_at[1]) * 1000 - duration_ms[1],
+                                      extract(epoch FROM entered_at[3] - entered_at[2]) * 1000 - duration_ms[2],
+                                      extract(epoch FROM entered_at[4] - entered_at[3]) * 1000 - duration_ms[3]) AS late) AS l
  WHERE :wall = 1;
 
 SELECT count(*), 'every row has its recording or stands in the failed list', string_agg(id::text, ' ')
@@ -71,7 +71,7 @@ SELECT count(*), 'no key had more live calls than the limit (clients)', string_a
   FROM (SELECT key, at, sum(step) OVER (PARTITION BY key ORDER BY at, step) AS live
           FROM (SELECT p.key, e.at, e.step
                   FROM posts p JOIN mine c ON p.status = 201 AND c.id = p.id::uuid,
-                       LATERAL (SELECT p.began + c.stage_ms[1] + c.stage_ms[2] + c.stage_ms[3] - 5 AS ended) AS l,
+                       LATERAL (SELECT p.began + c.duration_ms[1] + c.duration_ms[2] + c.duration_ms[3] - 5 AS ended) AS l,
                        LATERAL (VALUES (p.began + p.took, 1), (l.ended, -1)) AS e (at, step)
                  WHERE l.ended > p.began + p.took) AS steps) AS t
  WHERE live > :concurrent;

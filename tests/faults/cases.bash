@@ -84,9 +84,9 @@ stop_other_worker() {
 	return 0
 }
 
-# Arms a fault point (common/fault.h): $2 is "kill" or "stop".
-arm() { echo "$2" >"$MCS_VAR/run/.new" && chmod 644 "$MCS_VAR/run/.new" && mv "$MCS_VAR/run/.new" "$MCS_VAR/run/fault.$1"; }
-went_off() { [[ ! -e $MCS_VAR/run/fault.$1 ]]; }
+# Arms a fault point (common/failpoint.h): $2 is "kill" or "stop".
+arm() { echo "$2" >"$MCS_VAR/run/.new" && chmod 644 "$MCS_VAR/run/.new" && mv "$MCS_VAR/run/.new" "$MCS_VAR/run/failpoint.$1"; }
+went_off() { [[ ! -e $MCS_VAR/run/failpoint.$1 ]]; }
 
 logged() { grep -q "$2" "$MCS_VAR/log/$1.log"; }
 log_length() { wc -c <"$MCS_VAR/log/$1.log"; }
@@ -171,7 +171,7 @@ fault_redis-flushed-during-a-vacuum() {
 	wait "$vacuum" && return "$rebuilt"
 }
 
-rebuild_runs() { [[ $(live EXISTS 'mcs:{0}:rebuild') == 1 ]]; }
+rebuild_runs() { [[ $(live EXISTS 'mcs:2:{0}:rebuild') == 1 ]]; }
 
 fault_redis-killed() { kill_component redis; }
 
@@ -291,7 +291,7 @@ stop_at_point() {
 
 nothing_overdue() {
 	[[ $(sql "SELECT count(*) FROM calls WHERE upload_status = 'WAITING'
-		AND updated_at + stage_ms[seq] * interval '1 ms' < now() - interval '0.5 s'") == 0 ]]
+		AND updated_at + duration_ms[seq] * interval '1 ms' < now() - interval '0.5 s'") == 0 ]]
 }
 
 fault_worker-stopped-after-commit() { stop_at_point calls_advance; }
@@ -333,7 +333,7 @@ fault_responder-dies-after-admission() {
 	wait_until 5 went_off responder.admitted && kill -s USR1 "$load_pid" && wait_until 10 logged_since worker "$since" call.recovered
 }
 
-# What was admitted under a picture that was lost meanwhile must not be inserted beside the new one.
+# What was admitted under a live state that was lost meanwhile must not be inserted beside the new one.
 fault_responder-stopped-over-a-rebuild() {
 	local child
 	arm responder.admitted stop

@@ -25,16 +25,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* How an input of bytes that arrive over time is cut: its first byte decides. */
 struct pieces {
   uint32_t state;
-  unsigned most; /* bytes in one piece */
+  unsigned max; /* bytes in one piece */
 };
 
 static inline struct pieces pieces_of(uint8_t first) {
-  return (struct pieces){.state = first * 2654435761u + 1, .most = 1u << (first & 7)};
+  return (struct pieces){.state = first * 2654435761u + 1, .max = 1u << (first & 7)};
 }
 
 /* The length of the next piece of `left` bytes, at least 1. */
 static inline size_t pieces_next(struct pieces *pieces, size_t left) {
   pieces->state = pieces->state * 1664525u + 1013904223u;
-  size_t len = 1 + (pieces->state >> 16) % pieces->most;
+  size_t len = 1 + (pieces->state >> 16) % pieces->max;
   return len < left ? len : left;
 }

@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   check_job_text(text, size);
   if (!call_unpack(text, size, &call))
     return 0;
-  HOLDS(call.seq >= 1 && call.upload < UPLOAD_STATUS__MAX && call.script.outcome < OUTCOME__MAX);
+  HOLDS(call.seq >= 1 && call.upload < UPLOAD_STATUS__MAX && call.plan.outcome < OUTCOME__MAX);
   check_packing(&call);
   check_job(&call);
   say_all(&call);

@@ -37,15 +37,15 @@ static void write_file(const void *data, size_t len) {
 }
 
 /* A fault is one line that begins with the variable's name, or with that of the file's. */
-static void check_fault(const char *fault) {
-  if (strncmp(fault, "MCS_ENV_FILE=", 13) == 0) {
-    HOLDS(!strchr(fault, '\n'));
+static void check_error(const char *error) {
+  if (strncmp(error, "MCS_ENV_FILE=", 13) == 0) {
+    HOLDS(!strchr(error, '\n'));
     return;
   }
   for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
     size_t len = strlen(variables[i]);
-    if (strncmp(fault, variables[i], len) == 0 && (fault[len] == ' ' || fault[len] == '=')) {
-      HOLDS(!strchr(fault, '\n'));
+    if (strncmp(error, variables[i], len) == 0 && (error[len] == ' ' || error[len] == '=')) {
+      HOLDS(!strchr(error, '\n'));
       return;
     }
   }
@@ -68,9 +68,9 @@ static void check_again(const struct config *config) {
   if (strstr(text, "'\\''"))
     return;
   struct config again;
-  char fault[CONFIG_FAULT_SIZE] = "";
+  char error[CONFIG_ERROR_SIZE] = "";
   write_file(text, len);
-  HOLDS(config_load(&again, fault));
+  HOLDS(config_load(&again, error));
   again_text = as_shell(&again, &again_len);
   HOLDS(again_len == len && memcmp(text, again_text, len) == 0);
   config_done(&again);
@@ -78,14 +78,14 @@ static void check_again(const struct config *config) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct config config;
-  char fault[CONFIG_FAULT_SIZE] = "";
+  char error[CONFIG_ERROR_SIZE] = "";
   if (file_fd < 0)
     set_up();
   write_file(data, size);
-  if (config_load(&config, fault))
+  if (config_load(&config, error))
     check_again(&config);
   else
-    check_fault(fault);
+    check_error(error);
   config_done(&config);
   return 0;
 }

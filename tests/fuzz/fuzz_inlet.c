@@ -36,8 +36,8 @@ static bool is_control(int opcode) {
   return opcode >= 8;
 }
 
-static void fault(struct model *m, int code) {
-  m->result = INLET_FAULT;
+static void error(struct model *m, int code) {
+  m->result = INLET_ERROR;
   m->may_1002 |= code == 1002;
   m->may_1007 |= code == 1007;
   m->may_1009 |= code == 1009;
@@ -89,10 +89,10 @@ static void judge_header(struct model *m, const struct frame *f, bool shortest) 
     bad |= (f->opcode == 0) != m->in_message;
     uint64_t before = m->in_message ? m->message_len : 0;
     if (f->len > INLET_MESSAGE_MAX - before)
-      fault(m, 1009);
+      error(m, 1009);
   }
   if (bad)
-    fault(m, 1002);
+    error(m, 1002);
 }
 
 static void take_data(struct model *m, const struct frame *f, size_t there) {
@@ -105,14 +105,14 @@ static void take_data(struct model *m, const struct frame *f, size_t there) {
   m->message_len += f->len;
   for (size_t i = 0; i < there && m->is_text; i++)
     if (!utf8_next(m, m->at[i] ^ f->mask[i % 4])) {
-      fault(m, 1007);
+      error(m, 1007);
       return;
     }
   if (there < f->len || !f->fin)
     return;
   m->in_message = false;
   if (m->is_text && m->utf8_left)
-    fault(m, 1007);
+    error(m, 1007);
 }
 
 /* 1 yes, 0 no, -1 as one likes: registered after the RFC, or beyond all ranges. */
@@ -140,9 +140,9 @@ static void take_close(struct model *m, const struct frame *f) {
   for (size_t i = 2; i < f->len && text; i++)
     text = utf8_next(&reason, payload[i]);
   if (!text || reason.utf8_left)
-    fault(m, 1007);
+    error(m, 1007);
   if (good == 0)
-    fault(m, 1002);
+    error(m, 1002);
   m->vague = good < 0;
 }
 
@@ -220,7 +220,7 @@ static enum inlet_result feed(const struct model *m, const char *data, size_t le
   cleanup_buf struct buf replies = {0};
   enum inlet_result result = INLET_MORE;
   for (size_t at = 0, n; at < len && result == INLET_MORE; at += n) {
-    n = pieces.most ? pieces_next(&pieces, len - at) : len;
+    n = pieces.max ? pieces_next(&pieces, len - at) : len;
     result = inlet_feed(&inlet, data + at, n, &replies);
     HOLDS(result == INLET_MORE || !inlet);
   }

@@ -49,11 +49,11 @@ static void check_string(const struct json_member *member, struct json_object *v
     HOLDS(decoded.len < CALL_NUMBER_SIZE);
 
   struct json_member x = {.name = "x"};
-  const char *fault = NULL;
+  const char *error = NULL;
   buf_str(&object, "{\"x\":");
   json_string_encode(&object, buf_text(&decoded), decoded.len);
   buf_chr(&object, '}');
-  HOLDS(json_object_check(object.data, object.len, &x, 1, &fault) && x.type == JSON_STRING);
+  HOLDS(json_object_check(object.data, object.len, &x, 1, &error) && x.type == JSON_STRING);
   json_string_decode(x.text, x.len, &again);
   HOLDS(again.len == decoded.len);
   HOLDS(memcmp(buf_text(&again), buf_text(&decoded), again.len) == 0);
@@ -77,21 +77,21 @@ static void check_slice(const struct json_member *member) {
     return;
   cleanup_buf struct buf object = {0};
   struct json_member x = {.name = "metadata"};
-  const char *fault = NULL;
+  const char *error = NULL;
   buf_str(&object, "{\"metadata\":");
   buf_add(&object, member->text, member->len);
   buf_str(&object, ",\"more\":null}");
-  HOLDS(json_object_check(object.data, object.len, &x, 1, &fault));
+  HOLDS(json_object_check(object.data, object.len, &x, 1, &error));
   HOLDS(x.type == JSON_OBJECT && x.len == member->len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct json_member members[] = {{.name = "from"}, {.name = "to"}, {.name = "metadata"}};
-  const char *text = (const char *)data, *fault = NULL;
+  const char *text = (const char *)data, *error = NULL;
   if (size > 65536)
     return 0;
-  bool good = json_object_check(text, size, members, ARRAY_LEN(members), &fault);
-  HOLDS(good == (fault == NULL));
+  bool good = json_object_check(text, size, members, ARRAY_LEN(members), &error);
+  HOLDS(good == (error == NULL));
   if (!good)
     return 0;
   size_t mark = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;

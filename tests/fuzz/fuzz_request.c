@@ -36,11 +36,11 @@ const char *gateway_param(const struct gateway *g, const char *name) {
   return "";
 }
 
-enum gateway_body gateway_read_body(struct gateway *g, size_t most, struct buf *body) {
-  buf_add(body, g->body, g->body_len < most ? g->body_len : most);
+enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *body) {
+  buf_add(body, g->body, g->body_len < max ? g->body_len : max);
   if (strcmp(gateway_param(g, "CUT"), "1") == 0)
     return BODY_CUT_SHORT;
-  return g->body_len > most ? BODY_TOO_LARGE : BODY_WHOLE;
+  return g->body_len > max ? BODY_TOO_LARGE : BODY_WHOLE;
 }
 
 static void gateway_take(struct gateway *g, const uint8_t *data, size_t size) {
@@ -67,14 +67,14 @@ struct store {
 enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms) {
   cleanup_buf struct buf object = {0};
   struct json_member metadata = {.name = "metadata"};
-  const char *fault;
+  const char *error;
   HOLDS(strcmp(call->api_key, key) == 0 || strcmp(call->api_key, other_key) == 0);
   HOLDS(call_number_valid(call->from) && call_number_valid(call->to));
   HOLDS(id_shard(call->id) == id_shard_of_owner(call->api_key) && call->seq == 1);
   buf_str(&object, "{\"metadata\":");
   buf_add(&object, call->metadata, call->metadata_len);
   buf_chr(&object, '}');
-  HOLDS(json_object_check(object.data, object.len, &metadata, 1, &fault));
+  HOLDS(json_object_check(object.data, object.len, &metadata, 1, &error));
   HOLDS(metadata.type == JSON_OBJECT);
   store->created++;
   call->entered_ms[0] = call->updated_ms = 1764000000000;
@@ -97,9 +97,9 @@ enum store_find store_find(struct store *store, const char *id, struct call *cal
 void store_held_done(struct store_held *held) {
 }
 
-bool store_metrics(struct store *store, struct record_metrics *metrics) {
+bool store_metrics(struct store *store, struct row_metrics *metrics) {
   store->summed++;
-  *metrics = (struct record_metrics){.total_calls = store->answer, .current_cps = store->answer};
+  *metrics = (struct row_metrics){.total_calls = store->answer, .current_cps = store->answer};
   return store->answer & 1;
 }
 
@@ -197,14 +197,14 @@ static struct responder *responder_of(bool site) {
   struct responder *responder = &responders[site];
   if (responder->config)
     return responder;
-  char fault[CONFIG_FAULT_SIZE];
+  char error[CONFIG_ERROR_SIZE];
   setenv("MCS_ENV_FILE", "", 1);
   setenv("VALID_API_KEYS", "a-key-of-the-ring,another-key-of-it", 1);
   setenv("BASE_PATH", site ? "/mock" : "", 1);
   setenv("PUBLIC_URL", site ? "https://calls.example.com" : "", 1);
   setenv("CORS_ORIGIN", site ? "https://a.example, https://b.example" : "*", 1);
   setenv("MAX_BODY_BYTES", "1024", 1);
-  HOLDS(config_load(&configs[site], fault));
+  HOLDS(config_load(&configs[site], error));
   responder->config = &configs[site];
   responder->ring = keyring_new(configs[site].api_keys);
   responder->breaker = breaker_new();

@@ -76,8 +76,8 @@ static struct {
   int64_t start_us;
   char **keys;
   int key_count, turn;
-  struct client *watchers, *idle, *requests;
-  int watcher_count, watching, open, watching_most;
+  struct client *subscribers, *idle, *requests;
+  int subscriber_count, watching, open, watching_most;
   long long watching_sum, samples;
   char recent[RECENT][ID_LEN + 1];
   const char *recent_key[RECENT];
@@ -165,7 +165,7 @@ static void shake_end(struct client *c, int status, int64_t now) {
   c->try_us = 0;
 }
 
-static void watcher_away(struct client *c, int64_t now) {
+static void subscriber_away(struct client *c, int64_t now) {
   if (c->open) {
     load.open--;
     c->cuts++;
@@ -180,7 +180,7 @@ static void watcher_away(struct client *c, int64_t now) {
   c->back_ms = c->back_ms * 2 < BACK_MOST_MS ? c->back_ms * 2 : BACK_MOST_MS;
 }
 
-static void watcher_start(struct client *c, const char *id, int64_t now) {
+static void subscriber_start(struct client *c, const char *id, int64_t now) {
   load.idle = c->next;
   c->next = NULL;
   snprintf(c->id, sizeof(c->id), "%s", id);
@@ -196,7 +196,7 @@ static void watcher_start(struct client *c, const char *id, int64_t now) {
   load.watching++;
 }
 
-static void watcher_end(struct client *c, int64_t now) {
+static void subscriber_end(struct client *c, int64_t now) {
   if (c->open)
     load.open--;
   c->open = false;
@@ -263,14 +263,14 @@ static void on_close(struct client *c, const char *payload, size_t len, int64_t 
   int code = len >= 2 ? (uint8_t)payload[0] << 8 | (uint8_t)payload[1] : 0;
   say_frame(c, OP_CLOSE, payload, len);
   if (code == 1001) { /* going away: it is for us to come back */
-    watcher_away(c, now);
+    subscriber_away(c, now);
     return;
   }
   if (code != 1000)
     blame(c, "bad");
   else if (c->seq != FINAL_SEQ)
     blame(c, "missed");
-  watcher_end(c, now);
+  subscriber_end(c, now);
 }
 
 /* Takes the frames that are whole. False when the watcher is somewhere else now. */
@@ -287,7 +287,7 @@ static bool take_frames(struct client *c, int64_t now) {
     char payload[IN_SIZE];
     if (len > sizeof(payload) - 1 || !(c->in[0] & 0x80)) {
       blame(c, "bad");
-      watcher_end(c, now);
+      subscriber_end(c, now);
       return false;
     }
     memcpy(payload, c->in + head, len);
@@ -315,9 +315,9 @@ static bool take_handshake(struct client *c, int64_t now) {
     total.refused_tries++;
     if (strncmp(c->in, "HTTP/1.1 404", 12) == 0) {
       blame(c, "refused");
-      watcher_end(c, now);
+      subscriber_end(c, now);
     } else {
-      watcher_away(c, now);
+      subscriber_away(c, now);
     }
     return false;
   }
@@ -334,7 +334,7 @@ static bool take_handshake(struct client *c, int64_t now) {
   return true;
 }
 
-static void on_watcher(struct client *c, uint32_t events, int64_t now) {
+static void on_subscriber(struct client *c, uint32_t events, int64_t now) {
   if (!c->len && !c->open && (events & EPOLLOUT)) {
     char after[24] = "";
     if (c->seq)
@@ -344,14 +344,14 @@ static void on_watcher(struct client *c, uint32_t events, int64_t now) {
              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
              c->id, after, load.host_header))
-      watcher_away(c, now);
+      subscriber_away(c, now);
     return;
   }
   ssize_t n = recv(c->fd, c->in + c->len, IN_SIZE - c->len, 0);
   if (n < 0 && errno == EAGAIN)
     return;
   if (n <= 0) {
-    watcher_away(c, now);
+    subscriber_away(c, now);
     return;
   }
   c->len += (size_t)n;
@@ -408,9 +408,9 @@ static void on_created(struct client *c, int64_t now) {
   unsigned place = load.recent_count++ % RECENT;
   memcpy(load.recent[place], c->id, ID_LEN + 1);
   load.recent_key[place] = c->key;
-  int idle = load.watcher_count - load.watching;
-  for (int i = 0, most = 2 + idle / 16; i < most && load.idle; i++)
-    watcher_start(load.idle, c->id, now);
+  int idle = load.subscriber_count - load.watching;
+  for (int i = 0, max = 2 + idle / 16; i < max && load.idle; i++)
+    subscriber_start(load.idle, c->id, now);
 }
 
 static void count_request(const struct client *c, int status, int64_t took_us) {
@@ -493,13 +493,13 @@ static void look_after(int64_t now, bool creating) {
     if (c->fd < 0 || now - c->began_us > GIVE_UP_MS * INT64_C(1000))
       request_end(c, now);
   }
-  for (int i = 0; i < load.watcher_count; i++) {
-    struct client *c = &load.watchers[i];
+  for (int i = 0; i < load.subscriber_count; i++) {
+    struct client *c = &load.subscribers[i];
     if (!c->busy || c->fd >= 0 || now < c->back_at_us)
       continue;
     c->try_us = now;
     if (!connect_client(c))
-      watcher_away(c, now);
+      subscriber_away(c, now);
   }
   if (creating) {
     load.watching_sum += load.open;
@@ -517,7 +517,7 @@ static void handle_events(void) {
     struct client *c = events[i].data.ptr;
     if (c->kind == KIND_WATCH) {
       if (c->fd >= 0)
-        on_watcher(c, events[i].events, now);
+        on_subscriber(c, events[i].events, now);
     } else {
       on_request(c, events[i].events, now); /* only it itself frees a request */
     }
@@ -538,10 +538,10 @@ static void run(double seconds, double rate, double grace_s) {
     look_after(now, now < end_us);
     handle_events();
   }
-  for (int i = 0; i < load.watcher_count; i++)
-    if (load.watchers[i].busy) {
-      blame(&load.watchers[i], "unfinished");
-      watcher_end(&load.watchers[i], now);
+  for (int i = 0; i < load.subscriber_count; i++)
+    if (load.subscribers[i].busy) {
+      blame(&load.subscribers[i], "unfinished");
+      subscriber_end(&load.subscribers[i], now);
     }
   while (load.requests) {
     load.requests->len = 0;
@@ -580,18 +580,18 @@ int main(int argc, char **argv) {
   if (!(load.log = fopen(argv[3], "we")))
     quit(argv[3]);
   setvbuf(load.log, NULL, _IOLBF, 0);
-  load.watcher_count = atoi(argv[6]);
+  load.subscriber_count = atoi(argv[6]);
   load.keys = argv + 8;
   load.key_count = argc - 8;
   load.epoll = epoll_create1(EPOLL_CLOEXEC);
-  load.watchers = calloc((size_t)load.watcher_count + 1, sizeof(*load.watchers));
-  if (load.epoll < 0 || !load.watchers)
+  load.subscribers = calloc((size_t)load.subscriber_count + 1, sizeof(*load.subscribers));
+  if (load.epoll < 0 || !load.subscribers)
     quit("start");
-  for (int i = 0; i < load.watcher_count; i++) {
-    load.watchers[i].kind = KIND_WATCH;
-    load.watchers[i].fd = -1;
-    load.watchers[i].next = load.idle;
-    load.idle = &load.watchers[i];
+  for (int i = 0; i < load.subscriber_count; i++) {
+    load.subscribers[i].kind = KIND_WATCH;
+    load.subscribers[i].fd = -1;
+    load.subscribers[i].next = load.idle;
+    load.idle = &load.subscribers[i];
   }
   signal(SIGPIPE, SIG_IGN);
   const struct sigaction mark = {.sa_handler = on_mark, .sa_flags = SA_RESTART};
@@ -600,6 +600,6 @@ int main(int argc, char **argv) {
   run(atof(argv[4]), atof(argv[5]), atof(argv[7]));
   print_totals(atof(argv[4]));
   fclose(load.log);
-  free(load.watchers);
+  free(load.subscribers);
   return 0;
 }

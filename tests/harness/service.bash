@@ -40,7 +40,7 @@ sql() {
 
 live() { redis-cli "${REDIS_AT[@]}" "$@"; }
 
-live_key() { live --raw --scan --pattern "mcs:{*}:$1:$2"; }
+live_key() { live --raw --scan --pattern "mcs:2:{*}:$1:$2"; }
 
 burst() {
 	local count=$1 at_once=${AT_ONCE:-}

@@ -11,7 +11,7 @@ cmd_soak() {
 	# What programs take when they have worked for the first time is theirs to keep.
 	start_load "$MCS_TEST_DIR/warm" 10 && wait "$load_pid"
 	wait_until 30 settled
-	live --scan --pattern 'mcs:{*}:call:*' | xargs -r redis-cli -s "$MCS_VAR/run/redis.sock" DEL >/dev/null
+	live --scan --pattern 'mcs:2:{*}:call:*' | xargs -r redis-cli -s "$MCS_VAR/run/redis.sock" DEL >/dev/null
 	before=$(soak_sample)
 	start_load "$MCS_TEST_DIR/soak" $((minutes * 60))
 	soak_faults $((EPOCHSECONDS + minutes * 60 - 20))

@@ -328,12 +328,12 @@ static uint64_t read_header(int *opcode) {
     quit(EXIT_PROTOCOL, "! bad frame: long control frame");
   if (len < 126)
     return len;
-  uint64_t least = len == 126 ? 126 : 65536;
+  uint64_t min = len == 126 ? 126 : 65536;
   int bytes = len == 126 ? 2 : 8;
   len = 0;
   for (int i = 0; i < bytes; i++)
     len = len << 8 | next_byte();
-  if (len < least || len > PAYLOAD_MAX)
+  if (len < min || len > PAYLOAD_MAX)
     quit(EXIT_PROTOCOL, "! bad frame: length %llu", (unsigned long long)len);
   return len;
 }

@@ -177,7 +177,7 @@ static void drop_texts(struct bytes *in) {
 
 /* --- cases ------------------------------------------------------------------------------------ */
 
-enum result { MORE, CLOSED, FAULT };
+enum result { MORE, CLOSED, ERROR };
 
 static const struct row {
   const char *name, *hex;
@@ -461,13 +461,13 @@ static int run_crowd(const char *name, size_t count, double seconds, const char 
 
 /* --- late ------------------------------------------------------------------------------------- */
 
-struct watcher {
+struct subscriber {
   struct bytes in;
   int fd;
   bool begun; /* the present state, which tells nothing, has come */
 };
 
-enum { WATCHERS_MAX = 64, NEWS_MAX = 4096 };
+enum { SUBSCRIBERS_MAX = 64, NEWS_MAX = 4096 };
 static double lateness[NEWS_MAX];
 static size_t news;
 
@@ -487,7 +487,7 @@ static bool age_ms(const char *text, double *ms) {
   return true;
 }
 
-static void take_news(struct watcher *w) {
+static void take_news(struct subscriber *w) {
   size_t n;
   while ((n = frame_len(w->in.data, w->in.len)) > 0) {
     char text[1024];
@@ -509,29 +509,29 @@ static int by_size(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static int run_late(size_t count, double seconds, char **urls, size_t watchers) {
-  struct watcher *all = calloc(watchers, sizeof(*all));
-  struct pollfd polls[WATCHERS_MAX];
+static int run_late(size_t count, double seconds, char **urls, size_t subscribers) {
+  struct subscriber *all = calloc(subscribers, sizeof(*all));
+  struct pollfd polls[SUBSCRIBERS_MAX];
   double until = now_s() + seconds;
   bool said = false;
-  if (!all || watchers > WATCHERS_MAX)
+  if (!all || subscribers > SUBSCRIBERS_MAX)
     return 64;
-  for (size_t i = 0; i < watchers; i++)
+  for (size_t i = 0; i < subscribers; i++)
     if ((all[i].fd = open_websocket(urls[i], &all[i].in)) < 0)
       quit(urls[i]);
   while (news < count && now_s() < until) {
     size_t begun = 0;
-    for (size_t i = 0; i < watchers; i++) {
+    for (size_t i = 0; i < subscribers; i++) {
       take_news(&all[i]);
       begun += all[i].begun;
       polls[i] = (struct pollfd){.fd = all[i].fd, .events = POLLIN};
     }
-    if (begun == watchers && !said)
+    if (begun == subscribers && !said)
       said = puts("ready") >= 0;
     if (news >= count)
       break;
-    poll(polls, watchers, 100);
-    for (size_t i = 0; i < watchers; i++)
+    poll(polls, subscribers, 100);
+    for (size_t i = 0; i < subscribers; i++)
       if (polls[i].revents && read_more(all[i].fd, &all[i].in, 0) < 0)
         all[i].fd = -1;
   }

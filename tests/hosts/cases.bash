@@ -35,7 +35,7 @@ start_member() {
 	start_host "$1" "${load_settings[@]}" "${where_servers_are[@]}" ${host_settings[$1]}
 }
 
-# Workers first: a web host is ready when they have made the picture whole.
+# Workers first: a web host is ready when they have loaded the live state.
 start_members() {
 	local host
 	for host in worker1 worker2; do host_settings[$host]='PARTS=worker'; done

@@ -20,9 +20,9 @@
 #include <string.h>
 
 static int test_count, test_failed; /* functions run, and those of them that failed */
-static int test_faults;             /* failed checks of the function that runs */
+static int test_errors;             /* failed checks of the function that runs */
 
-__attribute__((format(printf, 3, 4))) static inline void test_fault(const char *file, int line,
+__attribute__((format(printf, 3, 4))) static inline void test_error(const char *file, int line,
                                                                     const char *format, ...) {
   __builtin_va_list args;
   __builtin_va_start(args, format);
@@ -30,28 +30,28 @@ __attribute__((format(printf, 3, 4))) static inline void test_fault(const char *
   vprintf(format, args);
   putchar('\n');
   __builtin_va_end(args);
-  test_faults++;
+  test_errors++;
 }
 
 static inline void test_check_str(const char *file, int line, const char *what, const char *a,
                                   const char *b) {
   if (a == b || (a && b && strcmp(a, b) == 0))
     return;
-  test_fault(file, line, "%s is \"%s\", expected \"%s\"", what, a ? a : "(null)", b ? b : "(null)");
+  test_error(file, line, "%s is \"%s\", expected \"%s\"", what, a ? a : "(null)", b ? b : "(null)");
 }
 
 static inline void test_check_int(const char *file, int line, const char *what, long long a,
                                   long long b) {
   if (a != b)
-    test_fault(file, line, "%s is %lld, expected %lld", what, a, b);
+    test_error(file, line, "%s is %lld, expected %lld", what, a, b);
 }
 
 static inline void test_run(const char *name, void (*function)(void)) {
-  test_faults = 0;
+  test_errors = 0;
   function();
   test_count++;
-  test_failed += test_faults > 0;
-  printf("%s %d - %s\n", test_faults ? "not ok" : "ok", test_count, name);
+  test_failed += test_errors > 0;
+  printf("%s %d - %s\n", test_errors ? "not ok" : "ok", test_count, name);
   fflush(stdout);
 }
 
@@ -65,7 +65,7 @@ static inline int test_done(void) {
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
     if (!(condition))                                                                              \
-      test_fault(__FILE__, __LINE__, "not so: %s", #condition);                                    \
+      test_error(__FILE__, __LINE__, "not so: %s", #condition);                                    \
   } while (0)
 /* Equal? What was got comes first, what was expected second; strings may be NULL. */
 #define CHECK_STR(got, expected) test_check_str(__FILE__, __LINE__, #got, (got), (expected))

@@ -16,7 +16,7 @@ static struct call sample(int seq, enum call_outcome outcome) {
   struct call call = {
       .id = ID,
       .seq = seq,
-      .script = {.outcome = outcome, .stage_ms = {1500, 4000, 3000, 2500}, .upload_failures = 1},
+      .plan = {.outcome = outcome, .duration_ms = {1500, 4000, 3000, 2500}, .upload_failures = 1},
       .upload = seq < 4    ? UPLOAD_WAITING
                 : seq == 4 ? UPLOAD_PENDING
                            : UPLOAD_COMPLETED,
@@ -59,10 +59,10 @@ static void check_equal(const struct call *got, const struct call *expected) {
   for (int i = 0; i < CALL_TIMES; i++)
     CHECK_INT(got->entered_ms[i], expected->entered_ms[i]);
   CHECK_INT(got->updated_ms, expected->updated_ms);
-  CHECK_INT(got->script.outcome, expected->script.outcome);
+  CHECK_INT(got->plan.outcome, expected->plan.outcome);
   for (int i = 0; i < LIFECYCLE_STAGES; i++)
-    CHECK_INT(got->script.stage_ms[i], expected->script.stage_ms[i]);
-  CHECK_INT(got->script.upload_failures, expected->script.upload_failures);
+    CHECK_INT(got->plan.duration_ms[i], expected->plan.duration_ms[i]);
+  CHECK_INT(got->plan.upload_failures, expected->plan.upload_failures);
   CHECK_INT(got->upload, expected->upload);
   CHECK_INT(got->upload_attempts, expected->upload_attempts);
   CHECK_INT(got->upload_job, expected->upload_job);
@@ -141,10 +141,10 @@ static void test_round_trip_of_extremes(void) {
   struct call call = sample(7, OUTCOME_UNANSWERED), got;
   call.seq = CALL_SEQ_MAX;
   call.updated_ms = call.upload_job = INT64_MAX;
-  call.upload_attempts = call.script.upload_failures = INT32_MAX;
+  call.upload_attempts = call.plan.upload_failures = INT32_MAX;
   for (int i = 0; i < LIFECYCLE_STATES; i++) {
     call.entered_ms[i] = INT64_MAX - i;
-    call.script.stage_ms[i] = INT32_MAX - i;
+    call.plan.duration_ms[i] = INT32_MAX - i;
   }
   memset(call.from, '9', CALL_NUMBER_SIZE - 1);
   memset(call.api_key, 'k', CALL_KEY_SIZE - 1);
@@ -184,10 +184,10 @@ static void test_truncations(void) {
   for (int seq = 1; seq <= 5; seq++) {
     struct call call = sample(seq, OUTCOME_ANSWERED), got;
     pack(&line, &call);
-    size_t most = line.len - (seq < 5 ? 1 : strlen(URL));
-    for (size_t len = 0; len <= most; len++)
+    size_t max = line.len - (seq < 5 ? 1 : strlen(URL));
+    for (size_t len = 0; len <= max; len++)
       if (unpack(line.data, len, &got))
-        test_fault(__FILE__, __LINE__, "passed: %.*s|", (int)len, line.data);
+        test_error(__FILE__, __LINE__, "passed: %.*s|", (int)len, line.data);
   }
 }
 
@@ -277,7 +277,7 @@ static void test_malformed_fields(void) {
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     replace(&bad, buf_text(&line), cases[i].field, cases[i].by);
     if (unpack(bad.data, bad.len, &got))
-      test_fault(__FILE__, __LINE__, "passed: %s", buf_text(&bad));
+      test_error(__FILE__, __LINE__, "passed: %s", buf_text(&bad));
   }
 }
 
@@ -298,9 +298,9 @@ static void test_malformed_lines(void) {
   buf_printf(&bad, " %s", buf_text(&line));
   CHECK(!unpack(bad.data, bad.len, &got));
   CHECK(!unpack("\n{}", 3, &got));
-  static const char most[] = ID " 1000000 1,2,3,4 5 ANSWERED 1,2,3,4 0 COMPLETED 0 1 1 2 key url",
+  static const char max[] = ID " 1000000 1,2,3,4 5 ANSWERED 1,2,3,4 0 COMPLETED 0 1 1 2 key url",
                     more[] = ID " 1000001 1,2,3,4 5 ANSWERED 1,2,3,4 0 COMPLETED 0 1 1 2 key url";
-  CHECK(unpack(most, strlen(most), &got));
+  CHECK(unpack(max, strlen(max), &got));
   CHECK(!unpack(more, strlen(more), &got));
   CHECK(!unpack("", 0, &got));
 }
@@ -434,7 +434,7 @@ static void test_number_valid(void) {
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
     if (call_number_valid(cases[i].text) != cases[i].valid)
-      test_fault(__FILE__, __LINE__, "\"%s\"", cases[i].text);
+      test_error(__FILE__, __LINE__, "\"%s\"", cases[i].text);
 }
 
 static void test_upload_names(void) {

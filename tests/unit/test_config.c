@@ -34,23 +34,23 @@ static void write_file(const char *text) {
 }
 
 static bool load(struct config *config) {
-  char fault[CONFIG_FAULT_SIZE] = "";
-  bool good = config_load(config, fault);
+  char error[CONFIG_ERROR_SIZE] = "";
+  bool good = config_load(config, error);
   if (!good)
-    test_fault(__FILE__, __LINE__, "%s", fault);
+    test_error(__FILE__, __LINE__, "%s", error);
   return good;
 }
 
 /* Loading must fail with a line that begins with the variable's name. */
-static void check_fault(const char *variable, const char *value) {
+static void check_error(const char *variable, const char *value) {
   struct config config;
-  char fault[CONFIG_FAULT_SIZE] = "";
+  char error[CONFIG_ERROR_SIZE] = "";
   size_t len = strlen(variable);
   setenv(variable, value, 1);
-  if (config_load(&config, fault))
-    test_fault(__FILE__, __LINE__, "%s=%.60s passed", variable, value);
-  else if (strncmp(fault, variable, len) != 0 || (fault[len] != ' ' && fault[len] != '='))
-    test_fault(__FILE__, __LINE__, "%s=%.60s gives \"%s\"", variable, value, fault);
+  if (config_load(&config, error))
+    test_error(__FILE__, __LINE__, "%s=%.60s passed", variable, value);
+  else if (strncmp(error, variable, len) != 0 || (error[len] != ' ' && error[len] != '='))
+    test_error(__FILE__, __LINE__, "%s=%.60s gives \"%s\"", variable, value, error);
   config_done(&config);
   unsetenv(variable);
 }
@@ -198,14 +198,14 @@ static void test_environment_beats_file(void) {
   config_done(&c);
 }
 
-static void test_file_faults(void) {
-  check_fault("MCS_ENV_FILE", "/nonexistent/.env");
+static void test_file_errors(void) {
+  check_error("MCS_ENV_FILE", "/nonexistent/.env");
   write_file("PORT=abc\n");
   struct config c;
-  char fault[CONFIG_FAULT_SIZE] = "";
+  char error[CONFIG_ERROR_SIZE] = "";
   setenv("MCS_ENV_FILE", file_path, 1);
-  CHECK(!config_load(&c, fault));
-  CHECK(strncmp(fault, "PORT=abc ", 9) == 0);
+  CHECK(!config_load(&c, error));
+  CHECK(strncmp(error, "PORT=abc ", 9) == 0);
   config_done(&c);
 }
 
@@ -226,13 +226,13 @@ static void test_file_lines(void) {
   setenv("MCS_ENV_FILE", file_path, 1);
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     struct config c;
-    char fault[CONFIG_FAULT_SIZE] = "", expected[CONFIG_FAULT_SIZE] = "";
+    char error[CONFIG_ERROR_SIZE] = "", expected[CONFIG_ERROR_SIZE] = "";
     write_file(cases[i].text);
     if (cases[i].line)
       snprintf(expected, sizeof(expected), "MCS_ENV_FILE=%s: line %d is not NAME=value", file_path,
                cases[i].line);
-    CHECK_INT(config_load(&c, fault), !cases[i].line);
-    CHECK_STR(fault, expected);
+    CHECK_INT(config_load(&c, error), !cases[i].line);
+    CHECK_STR(error, expected);
     config_done(&c);
   }
 }
@@ -252,16 +252,16 @@ static void test_file_typing_errors(void) {
   };
   setenv("MCS_ENV_FILE", file_path, 1);
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-    char text[100], fault[CONFIG_FAULT_SIZE] = "", expected[CONFIG_FAULT_SIZE];
+    char text[100], error[CONFIG_ERROR_SIZE] = "", expected[CONFIG_ERROR_SIZE];
     struct config c;
     snprintf(text, sizeof(text), "# none\n%s=20\n", cases[i].name);
     write_file(text);
-    CHECK(!config_load(&c, fault));
+    CHECK(!config_load(&c, error));
     config_done(&c);
     snprintf(expected, sizeof(expected),
              "MCS_ENV_FILE=%s: line 2: there is no setting %s; did you mean %s?", file_path,
              cases[i].name, cases[i].meant);
-    CHECK_STR(fault, expected);
+    CHECK_STR(error, expected);
   }
 }
 
@@ -290,15 +290,14 @@ static void test_file_unknown_names(void) {
 
 /* --- faults ----------------------------------------------------------------------------------- */
 
-static void test_number_faults(void) {
+static void test_number_errors(void) {
   static const struct {
     const char *variable;
-    double least, most;
+    double min, max;
   } numbers[] = {
 #define CONFIG_STR(...)
-#define CONFIG_INT(field, variable, programs, fallback, least, most, help) {#variable, least, most},
-#define CONFIG_REAL(field, variable, programs, fallback, least, most, help)                        \
-  {#variable, least, most},
+#define CONFIG_INT(field, variable, programs, fallback, min, max, help) {#variable, min, max},
+#define CONFIG_REAL(field, variable, programs, fallback, min, max, help) {#variable, min, max},
 #include "common/config.def"
 #undef CONFIG_STR
 #undef CONFIG_INT
@@ -320,41 +319,41 @@ static void test_number_faults(void) {
   for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
     char text[40];
     for (size_t n = 0; n < ARRAY_LEN(never); n++)
-      check_fault(numbers[i].variable, never[n]);
-    snprintf(text, sizeof(text), "%.12g", numbers[i].most + 1);
-    check_fault(numbers[i].variable, text);
-    snprintf(text, sizeof(text), "%.12g", numbers[i].most);
+      check_error(numbers[i].variable, never[n]);
+    snprintf(text, sizeof(text), "%.12g", numbers[i].max + 1);
+    check_error(numbers[i].variable, text);
+    snprintf(text, sizeof(text), "%.12g", numbers[i].max);
     check_good(numbers[i].variable, text);
-    snprintf(text, sizeof(text), "%.12g", numbers[i].least);
+    snprintf(text, sizeof(text), "%.12g", numbers[i].min);
     check_good(numbers[i].variable, text);
   }
-  check_fault("PORT", "0");
-  check_fault("PORT", "80.5");
-  check_fault("TIME_SCALE", "0");
-  check_fault("RESPONDERS", "0");
+  check_error("PORT", "0");
+  check_error("PORT", "80.5");
+  check_error("TIME_SCALE", "0");
+  check_error("RESPONDERS", "0");
 }
 
 static void test_string_lengths(void) {
   static const struct {
     const char *variable;
-    size_t most;
+    size_t max;
   } strings[] = {
-#define CONFIG_STR(field, variable, programs, fallback, most, rule, help) {#variable, most},
-#define CONFIG_INT(field, variable, programs, fallback, least, most, help)
-#define CONFIG_REAL(field, variable, programs, fallback, least, most, help)
+#define CONFIG_STR(field, variable, programs, fallback, max, rule, help) {#variable, max},
+#define CONFIG_INT(field, variable, programs, fallback, min, max, help)
+#define CONFIG_REAL(field, variable, programs, fallback, min, max, help)
 #include "common/config.def"
 #undef CONFIG_STR
 #undef CONFIG_INT
 #undef CONFIG_REAL
   };
   for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
-    cleanup_free char *text = calloc(1, strings[i].most + 2);
-    memset(text, 'a', strings[i].most + 1);
-    check_fault(strings[i].variable, text);
+    cleanup_free char *text = calloc(1, strings[i].max + 2);
+    memset(text, 'a', strings[i].max + 1);
+    check_error(strings[i].variable, text);
   }
 }
 
-static void test_list_faults(void) {
+static void test_list_errors(void) {
   static const struct {
     const char *variable, *value;
   } cases[] = {
@@ -377,10 +376,10 @@ static void test_list_faults(void) {
       {"PARTS", "api worker"},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-    check_fault(cases[i].variable, cases[i].value);
+    check_error(cases[i].variable, cases[i].value);
 }
 
-static void test_address_faults(void) {
+static void test_address_errors(void) {
   static const struct {
     const char *variable, *value;
   } cases[] = {
@@ -408,10 +407,10 @@ static void test_address_faults(void) {
       {"REDIS_SENTINELS", "::1:26379"},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-    check_fault(cases[i].variable, cases[i].value);
+    check_error(cases[i].variable, cases[i].value);
 }
 
-static void test_string_faults(void) {
+static void test_string_errors(void) {
   static const struct {
     const char *variable, *value;
   } cases[] = {
@@ -456,7 +455,7 @@ static void test_string_faults(void) {
       {"MCS_VAR", "a\nb"},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-    check_fault(cases[i].variable, cases[i].value);
+    check_error(cases[i].variable, cases[i].value);
 }
 
 static void test_string_values(void) {
@@ -502,7 +501,7 @@ static void test_api_key_lengths(void) {
   char key[102];
   memset(key, 'k', 101);
   key[101] = '\0';
-  check_fault("VALID_API_KEYS", key);
+  check_error("VALID_API_KEYS", key);
   key[100] = '\0';
   check_good("VALID_API_KEYS", key);
 }
@@ -663,15 +662,15 @@ int main(void) {
   RUN(test_lists);
   RUN(test_file_forms);
   RUN(test_environment_beats_file);
-  RUN(test_file_faults);
+  RUN(test_file_errors);
   RUN(test_file_lines);
   RUN(test_file_typing_errors);
   RUN(test_file_unknown_names);
-  RUN(test_number_faults);
+  RUN(test_number_errors);
   RUN(test_string_lengths);
-  RUN(test_list_faults);
-  RUN(test_address_faults);
-  RUN(test_string_faults);
+  RUN(test_list_errors);
+  RUN(test_address_errors);
+  RUN(test_string_errors);
   RUN(test_string_values);
   RUN(test_api_key_lengths);
   RUN(test_shell_quoting);

@@ -31,11 +31,11 @@ static void set_all(void) {
 
 static void forget(const char *postgres_host) {
   struct config config;
-  char fault[CONFIG_FAULT_SIZE];
+  char error[CONFIG_ERROR_SIZE];
   set_all();
   setenv("MCS_VAR", "/folder", 1);
   setenv("POSTGRES_HOST", postgres_host, 1);
-  CHECK(config_load(&config, fault));
+  CHECK(config_load(&config, error));
   environment_forget_libpq(&config);
   config_done(&config);
   CHECK_INT(count_set(dropped, ARRAY_LEN(dropped)), 0);

@@ -11,7 +11,7 @@
 
 /* A watcher that notes what it gets: "+" before the first news, the numbers, "." at the last. */
 struct client {
-  struct watcher watcher;
+  struct subscriber subscriber;
   char got[128];
 };
 
@@ -46,7 +46,7 @@ static void note_frames(struct client *client, const char *frames, size_t len) {
   }
 }
 
-static void on_news(struct watcher *w, const char *frames, size_t len, bool first, bool last) {
+static void on_news(struct subscriber *w, const char *frames, size_t len, bool first, bool last) {
   struct client *client = (struct client *)w;
   if (first)
     note(client, "+");
@@ -57,7 +57,7 @@ static void on_news(struct watcher *w, const char *frames, size_t len, bool firs
     hub_leave(hub, w);
 }
 
-static void on_refused(struct watcher *w, enum hub_refusal why) {
+static void on_refused(struct subscriber *w, enum hub_refusal why) {
   static const char *const names[] = {
       [HUB_UNKNOWN] = "?", [HUB_UNAVAILABLE] = "!", [HUB_GONE] = "x"};
   note((struct client *)w, names[why]);
@@ -118,7 +118,7 @@ static void nothing(const char *id, enum answer_kind kind) {
 static void test_state_then_news(void) {
   struct client a = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   CHECK_STR(a.got, "");
   found(ID_A, 2, false);
   CHECK_STR(a.got, "+2");
@@ -133,23 +133,23 @@ static void test_state_then_news(void) {
 static void test_old_and_repeated_news_are_dropped(void) {
   struct client a = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   found(ID_A, 3, false);
   event(ID_A, 2, false);
   event(ID_A, 3, false);
   event(ID_A, 4, false);
   event(ID_A, 4, false);
   CHECK_STR(a.got, "+34");
-  hub_leave(hub, &a.watcher);
+  hub_leave(hub, &a.subscriber);
   finish();
 }
 
 static void test_gaps_are_filled(void) {
   struct client a = {0}, b = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   found(ID_A, 1, false);
-  hub_join(hub, &b.watcher, ID_A);
+  hub_join(hub, &b.subscriber, ID_A);
   found(ID_A, 2, false); /* b's lookup: news for a as well */
   CHECK_STR(a.got, "+12");
   CHECK_STR(b.got, "+2");
@@ -160,18 +160,18 @@ static void test_gaps_are_filled(void) {
 }
 
 static void join_after(struct client *client, int after) {
-  client->watcher.resumes = true;
-  client->watcher.after = after;
-  hub_join(hub, &client->watcher, ID_A);
+  client->subscriber.resumes = true;
+  client->subscriber.after = after;
+  hub_join(hub, &client->subscriber, ID_A);
 }
 
-static void test_resumed_watchers_get_what_they_lack(void) {
+static void test_resumed_subscribers_get_what_they_miss(void) {
   struct client all = {0}, two = {0}, newest = {0}, ahead = {0};
   begin();
   join_after(&all, 0);
   join_after(&two, 2);
   join_after(&ahead, 9);
-  hub_join(hub, &newest.watcher, ID_A);
+  hub_join(hub, &newest.subscriber, ID_A);
   found(ID_A, 3, false);
   CHECK_STR(all.got, "+123");
   CHECK_STR(two.got, "+3");
@@ -198,7 +198,7 @@ static void test_all_events_of_a_finished_call(void) {
 static void test_event_serves_who_waits(void) {
   struct client a = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   event(ID_A, 3, false);
   CHECK_STR(a.got, "+3");
   found(ID_A, 2, false); /* older than the event: asked again */
@@ -206,7 +206,7 @@ static void test_event_serves_who_waits(void) {
   CHECK_STR(asked, "55");
   found(ID_A, 3, false);
   CHECK_STR(a.got, "+3");
-  hub_leave(hub, &a.watcher);
+  hub_leave(hub, &a.subscriber);
   finish();
 }
 
@@ -214,17 +214,17 @@ static void test_event_serves_who_waits(void) {
 static void test_late_joiner_misses_nothing(void) {
   struct client a = {0}, b = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   event(ID_A, 5, true);
   CHECK_STR(a.got, "+5.");
-  hub_join(hub, &b.watcher, ID_A);
+  hub_join(hub, &b.subscriber, ID_A);
   found(ID_A, 5, true);
   CHECK_STR(b.got, "+5.");
 
   struct client c = {0}, d = {0};
-  hub_join(hub, &c.watcher, ID_B);
+  hub_join(hub, &c.subscriber, ID_B);
   event(ID_B, 2, false);
-  hub_join(hub, &d.watcher, ID_B);
+  hub_join(hub, &d.subscriber, ID_B);
   CHECK_STR(asked, "556");
   found(ID_B, 1, false);
   CHECK_STR(d.got, "+1");
@@ -232,53 +232,53 @@ static void test_late_joiner_misses_nothing(void) {
   found(ID_B, 2, false);
   CHECK_STR(d.got, "+12");
   CHECK_STR(c.got, "+2");
-  hub_leave(hub, &c.watcher);
-  hub_leave(hub, &d.watcher);
+  hub_leave(hub, &c.subscriber);
+  hub_leave(hub, &d.subscriber);
   finish();
 }
 
 static void test_a_lagging_record_is_not_asked_for_ever(void) {
   struct client a = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   event(ID_A, 4, false);
   for (int i = 0; i < 50; i++)
     found(ID_A, 1, false);
   CHECK(strlen(asked) < 10);
-  hub_leave(hub, &a.watcher);
+  hub_leave(hub, &a.subscriber);
   finish();
 }
 
 static void test_answers_to_old_questions_do_not_count(void) {
   struct client a = {0}, b = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   uint32_t old = last_ticket;
-  hub_leave(hub, &a.watcher);
+  hub_leave(hub, &a.subscriber);
   found_with(ID_A, old, 1, false); /* nobody is there */
-  hub_join(hub, &b.watcher, ID_A);
+  hub_join(hub, &b.subscriber, ID_A);
   found_with(ID_A, old, 1, false);
   CHECK_STR(b.got, "");
   found(ID_A, 2, false);
   CHECK_STR(b.got, "+2");
-  hub_leave(hub, &b.watcher);
+  hub_leave(hub, &b.subscriber);
   finish();
 }
 
 static void test_refusals(void) {
   struct client a = {0}, b = {0}, c = {0}, d = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   nothing(ID_A, ANSWER_UNKNOWN);
   CHECK_STR(a.got, "?");
-  hub_join(hub, &b.watcher, ID_A);
+  hub_join(hub, &b.subscriber, ID_A);
   nothing(ID_A, ANSWER_AWAY);
   CHECK_STR(b.got, "!");
   can_ask = false;
-  hub_join(hub, &c.watcher, ID_A);
+  hub_join(hub, &c.subscriber, ID_A);
   CHECK_STR(c.got, "!");
   can_ask = true;
-  hub_join(hub, &d.watcher, ID_A);
+  hub_join(hub, &d.subscriber, ID_A);
   found(ID_A, 1, false);
   hub_recheck(hub);
   ev_run(loop, EVRUN_ONCE);
@@ -289,12 +289,12 @@ static void test_refusals(void) {
 
 /* While the record is away, who waits is refused, and who watches is kept and looked after later.
  */
-static void test_away_keeps_watchers(void) {
+static void test_away_keeps_subscribers(void) {
   struct client a = {0}, b = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   found(ID_A, 1, false);
-  hub_join(hub, &b.watcher, ID_A);
+  hub_join(hub, &b.subscriber, ID_A);
   nothing(ID_A, ANSWER_AWAY);
   CHECK_STR(a.got, "+1");
   CHECK_STR(b.got, "!");
@@ -303,7 +303,7 @@ static void test_away_keeps_watchers(void) {
     ev_run(loop, EVRUN_ONCE);
   found(ID_A, 3, false);
   CHECK_STR(a.got, "+123");
-  hub_leave(hub, &a.watcher);
+  hub_leave(hub, &a.subscriber);
   finish();
 }
 
@@ -315,7 +315,7 @@ static void test_recheck_asks_for_all_once(void) {
   for (int i = 0; i < CLIENTS; i++) {
     clients[i] = (struct client){0};
     snprintf(id, sizeof(id), "0190aaaa-bbbb-7ccc-8ddd-%012x", i);
-    hub_join(hub, &clients[i].watcher, id);
+    hub_join(hub, &clients[i].subscriber, id);
     found(id, 1, false);
   }
   CHECK_INT(strlen(asked), CLIENTS);
@@ -326,14 +326,14 @@ static void test_recheck_asks_for_all_once(void) {
   ev_run(loop, EVRUN_NOWAIT);
   CHECK_INT(strlen(asked), CLIENTS);
   for (int i = 0; i < CLIENTS; i++)
-    hub_leave(hub, &clients[i].watcher);
+    hub_leave(hub, &clients[i].subscriber);
   finish();
 }
 
 static void test_nonsense_events(void) {
   struct client a = {0};
   begin();
-  hub_join(hub, &a.watcher, ID_A);
+  hub_join(hub, &a.subscriber, ID_A);
   found(ID_A, 1, false);
   hub_event(hub, "", 0);
   hub_event(hub, ID_A, strlen(ID_A));
@@ -346,7 +346,7 @@ static void test_nonsense_events(void) {
   CHECK_STR(a.got, "+1");
   event(ID_A, CALL_SEQ_MAX, false); /* hardly true, but its last news only, not all */
   CHECK(strlen(a.got) > 2);
-  hub_leave(hub, &a.watcher);
+  hub_leave(hub, &a.subscriber);
   finish();
 }
 
@@ -354,14 +354,14 @@ int main(void) {
   RUN(test_state_then_news);
   RUN(test_old_and_repeated_news_are_dropped);
   RUN(test_gaps_are_filled);
-  RUN(test_resumed_watchers_get_what_they_lack);
+  RUN(test_resumed_subscribers_get_what_they_miss);
   RUN(test_all_events_of_a_finished_call);
   RUN(test_event_serves_who_waits);
   RUN(test_late_joiner_misses_nothing);
   RUN(test_a_lagging_record_is_not_asked_for_ever);
   RUN(test_answers_to_old_questions_do_not_count);
   RUN(test_refusals);
-  RUN(test_away_keeps_watchers);
+  RUN(test_away_keeps_subscribers);
   RUN(test_recheck_asks_for_all_once);
   RUN(test_nonsense_events);
   return test_done();

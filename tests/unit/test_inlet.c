@@ -44,7 +44,7 @@ static void feed(size_t i, const char *data, size_t len, size_t first, size_t st
   if (result != cases[i].result || (inlet != NULL) != cases[i].open || !replies_are(i, &replies)) {
     for (size_t k = 0; k < replies.len; k++)
       buf_printf(&hex, "%02x", (unsigned char)replies.data[k]);
-    test_fault(__FILE__, __LINE__, "%s (%zu, %zu): result %d, open %d, replies %s", cases[i].name,
+    test_error(__FILE__, __LINE__, "%s (%zu, %zu): result %d, open %d, replies %s", cases[i].name,
                first, step, result, inlet != NULL, buf_text(&hex));
   }
   inlet_free(inlet);
@@ -120,7 +120,7 @@ static void test_too_long_in_fragments(void) {
   cleanup_buf struct buf in = {0}, replies = {0};
   buf_add(&in, "\x02\x81\0\0\0\0x", 7);
   add_frame(&in, 0x80, INLET_MESSAGE_MAX);
-  CHECK_INT(feed_in_portions(&inlet, &in, 1000, &replies), INLET_FAULT);
+  CHECK_INT(feed_in_portions(&inlet, &in, 1000, &replies), INLET_ERROR);
   CHECK(inlet == NULL);
   CHECK_INT(replies.len, 4);
   CHECK_INT(memcmp(buf_text(&replies), "\x88\x02\x03\xf1", 4), 0);

@@ -78,14 +78,14 @@ static void test_malformed(void) {
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     struct job job;
     if (parse(cases[i], &job))
-      test_fault(__FILE__, __LINE__, "passed: %s", cases[i]);
+      test_error(__FILE__, __LINE__, "passed: %s", cases[i]);
   }
 }
 
 static void test_truncations(void) {
   for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-    size_t most = (size_t)(strrchr(good[i].text, ' ') + 1 - good[i].text);
-    for (size_t len = 0; len <= most; len++) {
+    size_t max = (size_t)(strrchr(good[i].text, ' ') + 1 - good[i].text);
+    for (size_t len = 0; len <= max; len++) {
       cleanup_free char *exact = malloc(len ? len : 1);
       memcpy(exact, good[i].text, len);
       struct job job;
@@ -106,7 +106,7 @@ static struct call sample(int seq, enum upload_status upload) {
   struct call call = {
       .id = ID,
       .seq = seq,
-      .script = {.stage_ms = {1500, 4000, 3000, 2500}},
+      .plan = {.duration_ms = {1500, 4000, 3000, 2500}},
       .updated_ms = 70000,
       .upload = upload,
       .upload_job = upload == UPLOAD_WAITING ? 0 : 42,

@@ -21,20 +21,20 @@
 #define DEPTH "Request body is nested too deeply (32 levels at most)"
 
 /* The fault that the check finds, NULL for a good text. */
-static const char *fault_of(const char *text, size_t len) {
+static const char *error_of(const char *text, size_t len) {
   cleanup_free char *exact = malloc(len ? len : 1);
   memcpy(exact, text, len);
-  const char *fault = NULL;
-  bool good = json_object_check(exact, len, NULL, 0, &fault);
-  CHECK(good == !fault);
-  return fault;
+  const char *error = NULL;
+  bool good = json_object_check(exact, len, NULL, 0, &error);
+  CHECK(good == !error);
+  return error;
 }
 
-static void check_fault(const char *text, size_t len, const char *expected) {
-  const char *fault = fault_of(text, len);
-  if (fault != expected && (!fault || !expected || strcmp(fault, expected) != 0))
-    test_fault(__FILE__, __LINE__, "%.*s gives \"%s\", expected \"%s\"", (int)(len < 60 ? len : 60),
-               text, fault ? fault : "good", expected ? expected : "good");
+static void check_error(const char *text, size_t len, const char *expected) {
+  const char *error = error_of(text, len);
+  if (error != expected && (!error || !expected || strcmp(error, expected) != 0))
+    test_error(__FILE__, __LINE__, "%.*s gives \"%s\", expected \"%s\"", (int)(len < 60 ? len : 60),
+               text, error ? error : "good", expected ? expected : "good");
 }
 
 /* --- whole texts ------------------------------------------------------------------------------ */
@@ -45,7 +45,7 @@ static void test_whole_texts(void) {
   static const struct {
     const char *text;
     size_t len;
-    const char *fault;
+    const char *error;
   } cases[] = {
       {TEXT("{}"), NULL},
       {TEXT(" \t\r\n{ \t\r\n} \t\r\n"), NULL},
@@ -95,14 +95,14 @@ static void test_whole_texts(void) {
       {TEXT("{}}"), TRAILING},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-    check_fault(cases[i].text, cases[i].len, cases[i].fault);
+    check_error(cases[i].text, cases[i].len, cases[i].error);
 }
 
 static void test_not_an_object(void) {
   static const struct {
     const char *text;
     size_t len;
-    const char *fault;
+    const char *error;
   } cases[] = {
       {TEXT("[]"), NOT_OBJECT},       {TEXT("[{\"a\":1}]"), NOT_OBJECT},
       {TEXT("\"text\""), NOT_OBJECT}, {TEXT(" 1 "), NOT_OBJECT},
@@ -113,12 +113,12 @@ static void test_not_an_object(void) {
       {TEXT("<xml/>"), NOT_JSON},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-    check_fault(cases[i].text, cases[i].len, cases[i].fault);
+    check_error(cases[i].text, cases[i].len, cases[i].error);
 }
 
 /* --- values: each as a member, in an array and deeper ----------------------------------------- */
 
-static void check_value(const char *value, size_t len, const char *fault) {
+static void check_value(const char *value, size_t len, const char *error) {
   static const struct {
     const char *before, *behind;
   } places[] = {
@@ -133,18 +133,18 @@ static void check_value(const char *value, size_t len, const char *fault) {
     buf_str(&text, places[i].before);
     buf_add(&text, value, len);
     buf_str(&text, places[i].behind);
-    check_fault(buf_text(&text), text.len, fault);
+    check_error(buf_text(&text), text.len, error);
   }
 }
 
 struct value_case {
   const char *text;
-  const char *fault;
+  const char *error;
 };
 
 static void check_values(const struct value_case *cases, size_t count) {
   for (size_t i = 0; i < count; i++)
-    check_value(cases[i].text, strlen(cases[i].text), cases[i].fault);
+    check_value(cases[i].text, strlen(cases[i].text), cases[i].error);
 }
 
 static void test_words(void) {
@@ -217,14 +217,14 @@ static void test_numbers(void) {
 static void test_long_numbers(void) {
   static const struct {
     int zeros;
-    const char *fault;
+    const char *error;
   } cases[] = {{300, NULL}, {1022, NULL}, {1023, RANGE}, {20000, RANGE}};
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     cleanup_buf struct buf number = {0};
     buf_str(&number, "0.");
     memset(buf_reserve(&number, (size_t)cases[i].zeros), '0', (size_t)cases[i].zeros);
     number.len += (size_t)cases[i].zeros;
-    check_value(number.data, number.len, cases[i].fault);
+    check_value(number.data, number.len, cases[i].error);
   }
 }
 
@@ -333,13 +333,13 @@ static void test_names(void) {
       {"{\"a\":[{\"\xff\":1}]}", NOT_UTF8},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-    check_fault(cases[i].text, strlen(cases[i].text), cases[i].fault);
+    check_error(cases[i].text, strlen(cases[i].text), cases[i].error);
 }
 
 /* --- depth and length ------------------------------------------------------------------------- */
 
 /* `levels` in all, the object outside among them; `kinds` says what each level is, in turn. */
-static void check_depth(int levels, const char *kinds, const char *fault) {
+static void check_depth(int levels, const char *kinds, const char *error) {
   cleanup_buf struct buf text = {0};
   for (int i = 0; i < levels; i++) {
     bool object = i == 0 || kinds[(size_t)i % strlen(kinds)] == '{';
@@ -347,7 +347,7 @@ static void check_depth(int levels, const char *kinds, const char *fault) {
   }
   for (int i = levels - 1; i >= 0; i--)
     buf_chr(&text, i == 0 || kinds[(size_t)i % strlen(kinds)] == '{' ? '}' : ']');
-  check_fault(buf_text(&text), text.len, fault);
+  check_error(buf_text(&text), text.len, error);
 }
 
 static void test_depth(void) {
@@ -368,7 +368,7 @@ static void test_breadth(void) {
   for (int i = 0; i < 1000; i++)
     buf_printf(&text, "%s[[{\"b\":[{}]}]]", i ? "," : "");
   buf_str(&text, "]}");
-  check_fault(buf_text(&text), text.len, NULL);
+  check_error(buf_text(&text), text.len, NULL);
 }
 
 static const char rich[] =
@@ -377,9 +377,9 @@ static const char rich[] =
     "true,false,null,{}, [] ],\"e\\\"\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"} }";
 
 static void test_every_truncation(void) {
-  check_fault(rich, sizeof(rich) - 1, NULL);
+  check_error(rich, sizeof(rich) - 1, NULL);
   for (size_t len = 0; len < sizeof(rich) - 1; len++)
-    CHECK(fault_of(rich, len));
+    CHECK(error_of(rich, len));
 }
 
 /* Whatever byte is damaged: what is still accepted, json-c must accept as well when it is strict.
@@ -390,13 +390,13 @@ static void test_every_damage(void) {
     for (int c = 0; c < 256; c++) {
       memcpy(text, rich, sizeof(rich));
       text[at] = (char)c;
-      if (fault_of(text, sizeof(rich) - 1))
+      if (error_of(text, sizeof(rich) - 1))
         continue;
       struct json_tokener *tokener = json_tokener_new_ex(33);
       json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
       struct json_object *o = json_tokener_parse_ex(tokener, text, (int)sizeof(rich));
       if (!json_object_is_type(o, json_type_object))
-        test_fault(__FILE__, __LINE__, "byte %d at %zu passed", c, at);
+        test_error(__FILE__, __LINE__, "byte %d at %zu passed", c, at);
       json_object_put(o);
       json_tokener_free(tokener);
     }
@@ -414,7 +414,7 @@ static void test_random_bytes(void) {
       state ^= state << 17;
       text[len++] = alphabet[state % (sizeof(alphabet) - 1)];
     }
-    fault_of(text, 1 + state % (sizeof(text) - 1)); /* no crash, no over-read */
+    error_of(text, 1 + state % (sizeof(text) - 1)); /* no crash, no over-read */
   }
 }
 
@@ -423,8 +423,8 @@ static void test_random_bytes(void) {
 static void check_members(const char *text, const char *expected_a, enum json_kind kind_a,
                           const char *expected_b) {
   struct json_member m[] = {{.name = "aa"}, {.name = "b"}, {.name = "never there"}};
-  const char *fault = NULL;
-  CHECK(json_object_check(text, strlen(text), m, ARRAY_LEN(m), &fault));
+  const char *error = NULL;
+  CHECK(json_object_check(text, strlen(text), m, ARRAY_LEN(m), &error));
   const char *const expected[] = {expected_a, expected_b, NULL};
   for (size_t i = 0; i < ARRAY_LEN(m); i++) {
     cleanup_free char *got = m[i].text ? strndup(m[i].text, m[i].len) : NULL;
@@ -463,8 +463,8 @@ static void test_members(void) {
 
 static void test_members_are_cleared(void) {
   struct json_member m = {.name = "aa", .type = JSON_STRING, .text = "old", .len = 3};
-  const char *fault;
-  CHECK(json_object_check("{}", 2, &m, 1, &fault));
+  const char *error;
+  CHECK(json_object_check("{}", 2, &m, 1, &error));
   CHECK(m.type == JSON_ABSENT && !m.text && m.len == 0);
 }
 
@@ -503,16 +503,16 @@ static void test_stored_len(void) {
     cleanup_buf struct buf text = {0};
     buf_printf(&text, "{\"x\": [1e9 ], \"aa\" : %s , \"y\": 1e9}", cases[i].value);
     struct json_member m = {.name = "aa"};
-    const char *fault;
-    CHECK(json_object_check(buf_text(&text), text.len, &m, 1, &fault));
+    const char *error;
+    CHECK(json_object_check(buf_text(&text), text.len, &m, 1, &error));
     CHECK_INT(m.stored_len, strlen(cases[i].stored));
   }
   cleanup_buf struct buf bomb = {0};
   buf_str(&bomb, "{\"aa\":[1e-300,1e308,-17976931348623157e292");
   buf_str(&bomb, "]}");
   struct json_member m = {.name = "aa"};
-  const char *fault;
-  CHECK(json_object_check(buf_text(&bomb), bomb.len, &m, 1, &fault));
+  const char *error;
+  CHECK(json_object_check(buf_text(&bomb), bomb.len, &m, 1, &error));
   CHECK_INT(m.stored_len, 302 + 309 + 310 + 4);
 }
 

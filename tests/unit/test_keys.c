@@ -30,7 +30,7 @@ static void test_shards_agree(void) {
     int shard = keys_shard_of_owner(key);
     CHECK_INT(keys_shard(id), shard);
     if (shard < 0 || shard >= KEYS_SHARDS)
-      test_fault(__FILE__, __LINE__, "shard %d of %s", shard, key);
+      test_error(__FILE__, __LINE__, "shard %d of %s", shard, key);
     else
       used[shard] = true;
   }
@@ -45,9 +45,9 @@ static void test_shard_names(void) {
     int shard;
     const char *text;
   } cases[] = {
-      {keys_whole, 0, "mcs:{0}:whole"},   {keys_clock, 9, "mcs:{9}:clock"},
-      {keys_due, 10, "mcs:{a}:due"},      {keys_rebuild, 15, "mcs:{f}:rebuild"},
-      {keys_events, 3, "mcs:{3}:events"},
+      {keys_ready, 0, "mcs:2:{0}:ready"},   {keys_clock, 9, "mcs:2:{9}:clock"},
+      {keys_due, 10, "mcs:2:{a}:due"},      {keys_rebuild, 15, "mcs:2:{f}:rebuild"},
+      {keys_events, 3, "mcs:2:{3}:events"},
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     char key[KEYS_SIZE];
@@ -60,12 +60,12 @@ static void test_names_of_a_call(void) {
   char key[KEYS_SIZE], expected[KEYS_SIZE];
   int shard = keys_shard_of_owner("demo-key");
   keys_call(ID_OF("a7"), key);
-  CHECK_STR(key, "mcs:{7}:call:" ID_OF("a7"));
+  CHECK_STR(key, "mcs:2:{7}:call:" ID_OF("a7"));
   keys_slots("demo-key", key);
-  snprintf(expected, sizeof(expected), "mcs:{%x}:slots:demo-key", (unsigned)shard);
+  snprintf(expected, sizeof(expected), "mcs:2:{%x}:slots:demo-key", (unsigned)shard);
   CHECK_STR(key, expected);
   keys_window("demo-key", key);
-  snprintf(expected, sizeof(expected), "mcs:{%x}:window:demo-key", (unsigned)shard);
+  snprintf(expected, sizeof(expected), "mcs:2:{%x}:window:demo-key", (unsigned)shard);
   CHECK_STR(key, expected);
 }
 

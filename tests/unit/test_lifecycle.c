@@ -15,7 +15,7 @@ enum { DRAWS = 20000 };
 static void check_share(int count, double share) {
   double expected = DRAWS * share, bound = 5 + 6.5 * sqrt(DRAWS * share * (1 - share));
   if (fabs(count - expected) > bound)
-    test_fault(__FILE__, __LINE__, "%d of %d, expected %.0f +- %.0f", count, DRAWS, expected,
+    test_error(__FILE__, __LINE__, "%d of %d, expected %.0f +- %.0f", count, DRAWS, expected,
                bound);
 }
 
@@ -53,16 +53,16 @@ static void test_names(void) {
 static void test_shares(void) {
   int answered = 0;
   for (int i = 0; i < DRAWS; i++) {
-    struct call_script script;
-    lifecycle_draw(&script, 1, 0);
-    answered += script.outcome == OUTCOME_ANSWERED;
+    struct call_plan plan;
+    lifecycle_draw(&plan, 1, 0);
+    answered += plan.outcome == OUTCOME_ANSWERED;
   }
   check_share(answered, 0.7);
 }
 
 /* Seconds, as DESIGN.md has them. */
 static const struct {
-  double least, most;
+  double min, max;
 } stages[OUTCOME__MAX][LIFECYCLE_STAGES] = {
     [OUTCOME_ANSWERED] = {{1, 2}, {3, 5}, {2, 4}, {2, 3}},
     [OUTCOME_UNANSWERED] = {{1, 2}, {3, 5}, {1, 2}, {2, 3}},
@@ -75,24 +75,24 @@ static int32_t scaled(double seconds, double scale) {
 
 /* All draws lie in their range, and the range is used up to its ends (its outer fiftieths). */
 static void check_ranges(double scale) {
-  int32_t least[OUTCOME__MAX][LIFECYCLE_STAGES], most[OUTCOME__MAX][LIFECYCLE_STAGES] = {{0}};
-  memset(least, 0x7f, sizeof(least));
+  int32_t min[OUTCOME__MAX][LIFECYCLE_STAGES], max[OUTCOME__MAX][LIFECYCLE_STAGES] = {{0}};
+  memset(min, 0x7f, sizeof(min));
   for (int i = 0; i < DRAWS; i++) {
-    struct call_script s;
+    struct call_plan s;
     lifecycle_draw(&s, scale, 0);
     for (int n = 0; n < LIFECYCLE_STAGES; n++) {
-      int32_t ms = s.stage_ms[n];
-      least[s.outcome][n] = ms < least[s.outcome][n] ? ms : least[s.outcome][n];
-      most[s.outcome][n] = ms > most[s.outcome][n] ? ms : most[s.outcome][n];
+      int32_t ms = s.duration_ms[n];
+      min[s.outcome][n] = ms < min[s.outcome][n] ? ms : min[s.outcome][n];
+      max[s.outcome][n] = ms > max[s.outcome][n] ? ms : max[s.outcome][n];
     }
   }
   for (int o = 0; o < OUTCOME__MAX; o++)
     for (int n = 0; n < LIFECYCLE_STAGES; n++) {
-      double edge = (stages[o][n].most - stages[o][n].least) / 50;
-      CHECK(least[o][n] >= scaled(stages[o][n].least, scale));
-      CHECK(least[o][n] <= scaled(stages[o][n].least + edge, scale));
-      CHECK(most[o][n] <= scaled(stages[o][n].most, scale));
-      CHECK(most[o][n] >= scaled(stages[o][n].most - edge, scale));
+      double edge = (stages[o][n].max - stages[o][n].min) / 50;
+      CHECK(min[o][n] >= scaled(stages[o][n].min, scale));
+      CHECK(min[o][n] <= scaled(stages[o][n].min + edge, scale));
+      CHECK(max[o][n] <= scaled(stages[o][n].max, scale));
+      CHECK(max[o][n] >= scaled(stages[o][n].max - edge, scale));
     }
 }
 
@@ -105,9 +105,9 @@ static void test_ranges(void) {
 static void test_ranges_are_even(void) {
   int lower = 0;
   for (int i = 0; i < DRAWS; i++) {
-    struct call_script script;
-    lifecycle_draw(&script, 1, 0);
-    lower += script.stage_ms[1] < 4000; /* of 3000 … 5000 */
+    struct call_plan plan;
+    lifecycle_draw(&plan, 1, 0);
+    lower += plan.duration_ms[1] < 4000; /* of 3000 … 5000 */
   }
   check_share(lower, 1000.0 / 2001);
 }
@@ -115,10 +115,10 @@ static void test_ranges_are_even(void) {
 static void count_failures(double rate, int counts[UPLOAD_ATTEMPTS + 1]) {
   memset(counts, 0, sizeof(int) * (UPLOAD_ATTEMPTS + 1));
   for (int i = 0; i < DRAWS; i++) {
-    struct call_script script;
-    lifecycle_draw(&script, 1, rate);
-    CHECK(script.upload_failures >= 0 && script.upload_failures <= UPLOAD_ATTEMPTS);
-    counts[script.upload_failures]++;
+    struct call_plan plan;
+    lifecycle_draw(&plan, 1, rate);
+    CHECK(plan.upload_failures >= 0 && plan.upload_failures <= UPLOAD_ATTEMPTS);
+    counts[plan.upload_failures]++;
   }
 }
 

@@ -22,9 +22,9 @@ static int port_of(int fd) {
 static void test_good(void) {
   static const char *const good[] = {"127.0.0.1:0", "0.0.0.0:0", ":0"};
   for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-    const char *fault = "left over";
-    int fd = listen_tcp(good[i], &fault);
-    CHECK(fd >= 0 && fault == NULL);
+    const char *error = "left over";
+    int fd = listen_tcp(good[i], &error);
+    CHECK(fd >= 0 && error == NULL);
     CHECK(port_of(fd) > 0);
     CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
     CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -33,8 +33,8 @@ static void test_good(void) {
 }
 
 static void test_v6(void) {
-  const char *fault;
-  int fd = listen_tcp("[::1]:0", &fault);
+  const char *error;
+  int fd = listen_tcp("[::1]:0", &error);
   CHECK(fd >= 0 || errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT); /* a machine without it */
   if (fd >= 0)
     close(fd);
@@ -44,8 +44,8 @@ static void test_v6(void) {
 static void test_ipv4_is_included(void) {
   static const char *const all[] = {"[::]:0", ":0", "localhost:0"};
   for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-    const char *fault;
-    int fd = listen_tcp(all[i], &fault);
+    const char *error;
+    int fd = listen_tcp(all[i], &error);
     if (fd < 0 && i == 0)
       continue; /* a machine without IPv6 */
     struct sockaddr_in to = {.sin_family = AF_INET,
@@ -61,21 +61,21 @@ static void test_ipv4_is_included(void) {
 static void test_bad(void) {
   static const char *const bad[] = {"127.0.0.1", "", "127.0.0.1:x", "[::1:1", "a b:1"};
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-    const char *fault = NULL;
-    CHECK(listen_tcp(bad[i], &fault) == -1);
-    CHECK(fault != NULL && *fault);
+    const char *error = NULL;
+    CHECK(listen_tcp(bad[i], &error) == -1);
+    CHECK(error != NULL && *error);
   }
 }
 
 static void test_taken(void) {
   char where[40];
-  const char *fault = NULL;
-  int fd = listen_tcp("127.0.0.1:0", &fault);
+  const char *error = NULL;
+  int fd = listen_tcp("127.0.0.1:0", &error);
   CHECK(fd >= 0);
   snprintf(where, sizeof(where), "127.0.0.1:%d", port_of(fd));
-  CHECK(listen_tcp(where, &fault) == -1);
+  CHECK(listen_tcp(where, &error) == -1);
   CHECK(errno == EADDRINUSE);
-  CHECK(fault != NULL);
+  CHECK(error != NULL);
   close(fd);
 }
 

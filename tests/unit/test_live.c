@@ -81,17 +81,17 @@ static void check_due(void (*check)(const struct live_claim *claim, int shard, i
                                 .redis_sentinels = ""};
   struct redis *redis = redis_new(&config);
   struct job jobs[KEYS_SHARDS];
-  struct live_claim claim = {.jobs = jobs, .most = KEYS_SHARDS};
+  struct live_claim claim = {.jobs = jobs, .max = KEYS_SHARDS};
   CHECK(redis_connect(redis));
   CHECK(live_claim(redis, &claim));
-  CHECK(claim.whole && claim.epoch == 7 && claim.next_ms == -1 && claim.count == 0);
+  CHECK(claim.ready && claim.epoch == 7 && claim.next_ms == -1 && claim.count == 0);
   for (int shard = 0; shard < KEYS_SHARDS; shard++) {
     struct call call = {.seq = 2, .api_key = "k", .from = "+1", .to = "+2"};
     snprintf(call.id, sizeof(call.id), "01a20472-6b23-7506-9539-4ab0d1e2f3a%x", shard);
     CHECK_INT(keys_shard(call.id), shard);
     call.entered_ms[0] = call.entered_ms[1] = call.updated_ms = claim.wall_us / 1000;
-    call.script.stage_ms[1] = STAGE_MS;
-    live_settle_queue(redis, "done", &call, &claim.time[shard]);
+    call.plan.duration_ms[1] = STAGE_MS;
+    live_apply_queue(redis, "done", &call, &claim.time[shard]);
     cleanup_reply redisReply *due = redis_next(redis);
     check(&claim, shard, redis_int(due, -1));
   }

@@ -61,7 +61,7 @@ static void test_headers(void) {
   reply_done(&reply);
 }
 
-static void test_errors(void) {
+static void test_error_bodies(void) {
   static const struct {
     int status;
     const char *line, *error;
@@ -152,7 +152,7 @@ int main(void) {
   RUN(test_head);
   RUN(test_no_content);
   RUN(test_headers);
-  RUN(test_errors);
+  RUN(test_error_bodies);
   RUN(test_error_replaces_body);
   RUN(test_message_is_escaped);
   RUN(test_unavailable);

@@ -116,7 +116,7 @@ static void test_bad_targets(void) {
     char path[REQUEST_PATH_SIZE];
     enum request_path state = parse(cases[i].target, cases[i].base, path);
     if (state != cases[i].state)
-      test_fault(__FILE__, __LINE__, "\"%s\" under \"%s\" is %d", cases[i].target, cases[i].base,
+      test_error(__FILE__, __LINE__, "\"%s\" under \"%s\" is %d", cases[i].target, cases[i].base,
                  (int)state);
   }
 }
@@ -207,7 +207,7 @@ static void test_hosts(void) {
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     cleanup_free char *exact = strdup(cases[i].host);
     if (request_host_valid(exact) != cases[i].valid)
-      test_fault(__FILE__, __LINE__, "\"%s\"", cases[i].host);
+      test_error(__FILE__, __LINE__, "\"%s\"", cases[i].host);
   }
 }
 
@@ -233,10 +233,10 @@ const char *gateway_param(const struct gateway *g, const char *name) {
   return "";
 }
 
-enum gateway_body gateway_read_body(struct gateway *g, size_t most, struct buf *body) {
+enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *body) {
   (void)g;
   CHECK_INT(body->len, 0);
-  CHECK_INT(most, 64);
+  CHECK_INT(max, 64);
   buf_str(body, "body");
   return BODY_WHOLE;
 }

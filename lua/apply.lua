@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- include: clock.lua
--- Brings Redis to where the record stands, after a job was done; the job is off the queue.
--- What is already newer here stays. Safe to repeat.
+-- Applies a committed transition to Redis and removes its job from the queue.
+-- A newer state that is already here stays. Safe to repeat.
 --   KEYS  1 call  2 slots of the API key  3 due
 --   ARGV  1 job that was done  2 call id  3 seq  4 packed line  5 next job, or ''  6 its due time
 --         7 when the call's slot is expected to be free, or '' when it is  8 ms that the live record is kept, or ''

@@ -1,4 +1,4 @@
-#include "bench/fan/watcher.h"
+#include "bench/fan/subscriber.h"
 
 #include "bench/fan/base.h"
 
@@ -34,9 +34,9 @@ static struct {
   socklen_t address_len;
 } to;
 
-struct watcher_faults watcher_faults;
+struct subscriber_errors subscriber_errors;
 
-void watcher_share(const struct watching *shared) {
+void subscriber_share(const struct watching *shared) {
   const char *where = shared->where;
   char host[64];
   to.shared = *shared;
@@ -61,13 +61,13 @@ void watcher_share(const struct watching *shared) {
 
 /* --- the socket ------------------------------------------------------------------------------- */
 
-static void go(struct watcher *w, long *fault) {
-  if (w->stage == WATCHER_GONE)
+static void go(struct subscriber *w, long *error) {
+  if (w->stage == SUBSCRIBER_GONE)
     return;
-  bool was_ready = w->stage == WATCHER_READY;
-  w->stage = WATCHER_GONE;
-  if (fault)
-    ++*fault;
+  bool was_ready = w->stage == SUBSCRIBER_READY;
+  w->stage = SUBSCRIBER_GONE;
+  if (error)
+    ++*error;
   if (w->fd >= 0) {
     /* A reset, so that no port has to rest for a minute. */
     setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
@@ -77,18 +77,18 @@ static void go(struct watcher *w, long *fault) {
   to.shared.on_gone(w, was_ready);
 }
 
-void watcher_leave(struct watcher *w) {
+void subscriber_leave(struct subscriber *w) {
   go(w, NULL);
 }
 
-static void watch_for(struct watcher *w, int how, uint32_t events) {
+static void watch_for(struct subscriber *w, int how, uint32_t events) {
   struct epoll_event event = {.events = events, .data.ptr = w};
   if (epoll_ctl(to.shared.epoll, how, w->fd, &event) != 0)
     quit("epoll");
 }
 
-void watcher_start(struct watcher *w, const struct call *call, int number) {
-  *w = (struct watcher){.call = call, .stage = WATCHER_CONNECTING};
+void subscriber_start(struct subscriber *w, const struct call *call, int number) {
+  *w = (struct subscriber){.call = call, .stage = SUBSCRIBER_CONNECTING};
   w->fd = socket(to.address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (w->fd < 0)
     quit("socket");
@@ -102,14 +102,14 @@ void watcher_start(struct watcher *w, const struct call *call, int number) {
       quit("bind");
   }
   if (connect(w->fd, &to.address.any, to.address_len) != 0 && errno != EINPROGRESS)
-    go(w, &watcher_faults.refused);
+    go(w, &subscriber_errors.refused);
   else
     watch_for(w, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
 /* --- the handshake ---------------------------------------------------------------------------- */
 
-static void ask(struct watcher *w) {
+static void ask(struct subscriber *w) {
   char request[400];
   int len = snprintf(request, sizeof(request),
                      "GET %s?call_id=%s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
@@ -117,21 +117,21 @@ static void ask(struct watcher *w) {
                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                      to.path, w->call->id);
   if (send(w->fd, request, (size_t)len, MSG_NOSIGNAL) != len) {
-    go(w, &watcher_faults.refused);
+    go(w, &subscriber_errors.refused);
     return;
   }
-  w->stage = WATCHER_ASKED;
+  w->stage = SUBSCRIBER_ASKED;
   watch_for(w, EPOLL_CTL_MOD, EPOLLIN);
 }
 
-static void be_ready(struct watcher *w) {
-  w->stage = WATCHER_READY;
+static void be_ready(struct subscriber *w) {
+  w->stage = SUBSCRIBER_READY;
   w->seq = 1;
   to.shared.on_ready(w);
 }
 
 /* Returns how many of the bytes are the answer to the handshake; 0: it is not whole, or refused. */
-static size_t take_answer(struct watcher *w, const char *data, size_t len) {
+static size_t take_answer(struct subscriber *w, const char *data, size_t len) {
   static const char status[] = "HTTP/1.1 101 ", accept[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
   const char *end = memmem(data, len, "\r\n\r\n", 4);
   if (!end)
@@ -139,10 +139,10 @@ static size_t take_answer(struct watcher *w, const char *data, size_t len) {
   size_t head = (size_t)(end + 4 - data);
   if (strncmp(data, status, sizeof(status) - 1) != 0 ||
       !memmem(data, head, accept, sizeof(accept) - 1)) {
-    go(w, &watcher_faults.refused);
+    go(w, &subscriber_errors.refused);
     return 0;
   }
-  w->stage = WATCHER_OPEN;
+  w->stage = SUBSCRIBER_OPEN;
   if (!to.shared.told_state)
     be_ready(w);
   return head;
@@ -151,17 +151,17 @@ static size_t take_answer(struct watcher *w, const char *data, size_t len) {
 /* --- frames ----------------------------------------------------------------------------------- */
 
 /* {"call_id":"ID",…,"seq":N…}, and before that the word that it is connected. */
-static bool take_text(struct watcher *w, const char *text, size_t len, int64_t now) {
+static bool take_text(struct subscriber *w, const char *text, size_t len, int64_t now) {
   const struct call *call = w->call;
-  if (w->stage == WATCHER_OPEN && memmem(text, len, "\"type\":\"connected\"", 18))
+  if (w->stage == SUBSCRIBER_OPEN && memmem(text, len, "\"type\":\"connected\"", 18))
     return true;
   const char *at = len > ID_AT + ID_SIZE && memcmp(text + ID_AT, call->id, ID_SIZE - 1) == 0
                        ? memmem(text, len, "\"seq\":", 6)
                        : NULL;
   int seq = at ? atoi(at + 6) : 0;
-  if (seq < 1 || seq > call->seq || (w->stage == WATCHER_OPEN && seq != 1))
+  if (seq < 1 || seq > call->seq || (w->stage == SUBSCRIBER_OPEN && seq != 1))
     return false;
-  if (w->stage == WATCHER_OPEN)
+  if (w->stage == SUBSCRIBER_OPEN)
     be_ready(w);
   else
     to.shared.on_news(w, seq, now);
@@ -170,7 +170,7 @@ static bool take_text(struct watcher *w, const char *text, size_t len, int64_t n
   return true;
 }
 
-static void answer_ping(struct watcher *w, const char *payload, size_t len) {
+static void answer_ping(struct subscriber *w, const char *payload, size_t len) {
   char pong[6 + CONTROL_MAX] = {(char)(FIN | OP_PONG), (char)(FIN | len)}; /* its mask is 0 */
   memcpy(pong + 6, payload, len);
   (void)!send(w->fd, pong, 6 + len, MSG_NOSIGNAL);
@@ -188,7 +188,7 @@ static bool measure(const char *data, size_t len, size_t *head, size_t *body) {
 }
 
 /* Returns how many of the bytes are its next frame; 0: it is not whole, or the watcher is gone. */
-static size_t take_frame(struct watcher *w, const char *data, size_t len, int64_t now) {
+static size_t take_frame(struct subscriber *w, const char *data, size_t len, int64_t now) {
   size_t head, body;
   if (!measure(data, len, &head, &body))
     return 0;
@@ -200,20 +200,20 @@ static size_t take_frame(struct watcher *w, const char *data, size_t len, int64_
   if (known && kind == (FIN | OP_PING))
     answer_ping(w, data + head, body);
   else if (known && kind == (FIN | OP_CLOSE))
-    go(w, &watcher_faults.cut);
+    go(w, &subscriber_errors.cut);
   else if (!known || !take_text(w, data + head, body, now))
-    go(w, &watcher_faults.broken);
-  return w->stage == WATCHER_GONE ? 0 : head + body;
+    go(w, &subscriber_errors.broken);
+  return w->stage == SUBSCRIBER_GONE ? 0 : head + body;
 }
 
-static void take(struct watcher *w, const char *data, size_t len, int64_t now) {
+static void take(struct subscriber *w, const char *data, size_t len, int64_t now) {
   size_t at = 0, used;
   do {
-    used = w->stage == WATCHER_ASKED ? take_answer(w, data + at, len - at)
-                                     : take_frame(w, data + at, len - at, now);
+    used = w->stage == SUBSCRIBER_ASKED ? take_answer(w, data + at, len - at)
+                                        : take_frame(w, data + at, len - at, now);
     at += used;
   } while (used && at < len);
-  if (w->stage == WATCHER_GONE)
+  if (w->stage == SUBSCRIBER_GONE)
     return;
   struct buf rest = {0};
   if (at < len)
@@ -222,13 +222,13 @@ static void take(struct watcher *w, const char *data, size_t len, int64_t now) {
   w->rest = rest;
 }
 
-static void on_readable(struct watcher *w) {
+static void on_readable(struct subscriber *w) {
   static char data[65536];
   ssize_t n = recv(w->fd, data, sizeof(data), 0);
   if (n < 0 && errno == EAGAIN)
     return;
   if (n <= 0) {
-    go(w, w->stage <= WATCHER_ASKED ? &watcher_faults.refused : &watcher_faults.cut);
+    go(w, w->stage <= SUBSCRIBER_ASKED ? &subscriber_errors.refused : &subscriber_errors.cut);
     return;
   }
   int64_t now = now_us();
@@ -242,9 +242,9 @@ static void on_readable(struct watcher *w) {
   take(w, whole.data, whole.len, now);
 }
 
-void watcher_turn(struct watcher *w) {
-  if (w->stage == WATCHER_CONNECTING)
+void subscriber_turn(struct subscriber *w) {
+  if (w->stage == SUBSCRIBER_CONNECTING)
     ask(w);
-  else if (w->stage != WATCHER_GONE)
+  else if (w->stage != SUBSCRIBER_GONE)
     on_readable(w);
 }

@@ -1,6 +1,6 @@
-/* Who writes into which stripe of the metrics (calls/record.c). */
+/* Who writes into which stripe of the metrics (calls/row.c). */
 
-#include "calls/record.h"
+#include "calls/row.h"
 
 #include "tests/unit/test.h"
 
@@ -13,13 +13,13 @@ static void test_children_share_none(void) {
     unsigned first = pool ? arc4random() : (unsigned)-1;
     bool used[STRIPES + 1] = {false};
     for (int child = 0; child < 48; child++) {
-      int stripe = record_stripe_of_child(first, child);
+      int stripe = row_stripe_of_child(first, child);
       CHECK(stripe >= 1 && stripe <= STRIPES && !used[stripe]);
       if (stripe >= 1 && stripe <= STRIPES)
         used[stripe] = true;
     }
     for (int i = 0; i < 20; i++) {
-      int stripe = record_stripe_of_worker();
+      int stripe = row_stripe_of_worker();
       CHECK(stripe >= 1 && stripe <= STRIPES && !used[stripe]);
     }
   }
@@ -28,7 +28,7 @@ static void test_children_share_none(void) {
 /* More children than stripes share them, and get none that is not there. */
 static void test_many_children(void) {
   for (int child = 0; child < 1000; child++) {
-    int stripe = record_stripe_of_child((unsigned)-1, child);
+    int stripe = row_stripe_of_child((unsigned)-1, child);
     CHECK(stripe >= 1 && stripe <= STRIPES);
   }
 }

@@ -1,6 +1,6 @@
 /* What a fault point does where they are compiled in. */
 
-#include "common/fault.h"
+#include "common/failpoint.h"
 
 #include "common/log.h"
 
@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-void fault_point(const char *name) {
+void failpoint(const char *name) {
   char path[256], how[8] = "";
   const char *folder = getenv("MCS_VAR");
-  snprintf(path, sizeof(path), "%s/run/fault.%s", folder ? folder : "var", name);
+  snprintf(path, sizeof(path), "%s/run/failpoint.%s", folder ? folder : "var", name);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return;
@@ -22,7 +22,7 @@ void fault_point(const char *name) {
   close(fd);
   if (unlink(path) != 0)
     return; /* another process was faster */
-  log_warn("fault.point", "name=%s how=%s", name, len > 0 ? how : "kill");
+  log_warn("failpoint.hit", "name=%s how=%s", name, len > 0 ? how : "kill");
   log_batch_end(); /* writes what the log still holds */
   raise(strncmp(how, "stop", 4) == 0 ? SIGSTOP : SIGKILL);
 }

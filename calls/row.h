@@ -1,0 +1,58 @@
+#pragma once
+
+#include "calls/call.h"
+#include "common/pg.h"
+
+/*
+ * The record: what the service does to its tables, a function an operation. Each is one statement
+ * and one round trip.
+ */
+
+/* How long the insert of a call may take, connect included. */
+enum { ROW_INSERT_MS = 2000, ROW_READ_MS = 2000, ROW_BATCH_MS = 3000 };
+
+enum row_insert {
+  ROW_STORED,   /* committed, by this insert or an earlier one of the same id */
+  ROW_REFUSED,  /* certainly not stored, and never will be */
+  ROW_OUTDATED, /* refused because the epoch of its admission is over */
+  ROW_INVALID,  /* refused because the database cannot hold these values */
+  ROW_UNKNOWN,  /* may be stored, now or later */
+};
+
+/*
+ * Inserts a call in its first state and counts it, provided that the epoch under
+ * which it was admitted is still the present one. Safe to repeat. `stripe`: see below.
+ */
+enum row_insert row_insert(struct pg *pg, const struct call *call, int64_t epoch, int stripe,
+                           int64_t deadline_ms);
+
+/* Finds out whether row_insert() would be refused, and stores nothing: RECORD_OUTDATED when not.
+ */
+must_check enum row_insert row_probe(struct pg *pg, int stripe, int64_t deadline_ms);
+
+/* Reads the call in a result's row (the columns of sql/queries/calls_find.sql, in its order).
+ * call->metadata points into the result. False for a row that this version cannot read, but for
+ * its id. */
+must_check bool row_read(const PGresult *r, int row, struct call *call);
+
+/* Finds one call: PG_DONE with *result NULL when there is none; else its row 0 is in `*result`. */
+must_check enum pg_outcome row_find(struct pg *pg, const char *id, int64_t deadline_ms,
+                                    struct call *call, PGresult **result);
+
+struct row_metrics {
+  int64_t total_calls, active_calls, completed_calls;
+  int64_t uploads_in_progress, uploads_completed, uploads_failed;
+  int64_t current_cps; /* calls created in the last second */
+};
+/* `wall_ms`: the present time by the clock that calls are created by, ms since 1970. */
+must_check enum pg_outcome row_metrics(struct pg *pg, int64_t wall_ms, int64_t deadline_ms,
+                                       struct row_metrics *metrics);
+
+/*
+ * A stripe of the metrics table for one writer, who keeps it: two that share one wait for each
+ * other's commits. Those of up to 48 children of one pool differ: `first` is any number that they
+ * have in common, `child` is what tells them apart. Other pools may share them; no worker does.
+ */
+int row_stripe_of_child(unsigned first, int child);
+int row_stripe_of_worker(void);
+enum { ROW_WORKER_STRIPE = 49, ROW_WORKER_STRIPES = 16 }; /* the first of them; how many */
