@@ -543,7 +543,7 @@ void config_print_help(FILE *out, unsigned programs) {
 void config_print_env_example(FILE *out) {
   fputs(
       "# Settings of the mock communications service, with their defaults; copy to .env.\n"
-      "# What the environment says beats this file. Commented out: unset.\n",
+      "# The environment takes precedence over this file. A commented-out setting is unset.\n",
       out);
   for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
     const struct setting *s = &settings[i];
