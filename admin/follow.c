@@ -1,5 +1,5 @@
 /*
- * `mcs-admin follow`: prints the transitions of calls as they happen, in the document's words,
+ * `mcs-admin follow`: prints the transitions of calls as they happen, in the specification's words,
  * until it is told to stop. It hears them as wsd does, from the events that the workers publish, in
  * rounds: a PING goes out behind whatever Redis has for us, and all that comes before its answer is
  * printed. So a Redis that hangs is noticed, by the time-out of a read like any other, and another

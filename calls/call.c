@@ -1,4 +1,4 @@
-/* A call and its three texts: the packed line, the document, the messages. */
+/* A call and its three texts: the packed line, the JSON of GET, the messages. */
 
 #include "calls/call.h"
 
@@ -221,7 +221,7 @@ static void add_outcome(struct buf *out, const struct call *call, int seq) {
     buf_str(out, ",\"outcome\":null");
 }
 
-void call_document(struct buf *out, const struct call *call) {
+void call_json(struct buf *out, const struct call *call) {
   assert(call->metadata);
   buf_str(out, "{\"call_id\":\"");
   buf_str(out, call->id);

@@ -71,8 +71,8 @@ must_check bool call_unpack(const char *line, size_t len, struct call *call);
 /* The rest of the line behind the three numbers that admit.lua fills in. */
 void call_pack_rest(struct buf *out, const struct call *call);
 
-/* The document of GET /calls/{id}; needs the metadata, whose blanks are left out. */
-void call_document(struct buf *out, const struct call *call);
+/* The JSON of GET /calls/{id}; needs the metadata, whose blanks are left out. */
+void call_json(struct buf *out, const struct call *call);
 
 /* The WebSocket message for the event number `seq` (1 … call->seq) of this call. It stays the same
  * whatever happens to the call later: an upload that was given up is told as that, also once a

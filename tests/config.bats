@@ -25,7 +25,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 
 # --- values ---------------------------------------------------------------------------------------
 
-@test "the document's variables have its defaults" {
+@test "the specification's variables have its defaults" {
 	local name value
 	while read -r name value; do
 		same "$name=$(value_of "$name")" "$name=$value"

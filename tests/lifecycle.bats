@@ -79,7 +79,7 @@ calls_where() { sql "SELECT count(*) FROM calls WHERE id IN ($CALL_IDS) AND ($1)
 		FROM calls WHERE id IN ($CALL_IDS)")" t
 }
 
-@test "the lengths are as in the document's time when TIME_SCALE is 1" {
+@test "durations at TIME_SCALE=1 are those of the specification" {
 	use real
 	fresh_key
 	burst 2
@@ -109,12 +109,12 @@ calls_where() { sql "SELECT count(*) FROM calls WHERE id IN ($CALL_IDS) AND ($1)
 		AND entered_at[3] < entered_at[4] AND entered_at[4] < updated_at AND seq = 5")" "$calls"
 }
 
-@test "recording_url is as in the document" {
+@test "recording_url is as in the specification" {
 	same "$(calls_where "recording_url =
 		'https://mock-recordings-bucket.s3.us-east-1.amazonaws.com/recordings/' || id || '.mp3'")" "$calls"
 }
 
-@test "the worker's log has the document's lines of an upload, in their order" {
+@test "the worker's log has the specification's lines of an upload, in their order" {
 	local id lines job
 	id=$(head -n 1 "$BATS_FILE_TMPDIR/ids")
 	lines=$(grep -F "id=$id" "$MCS_VAR/log/worker.log" | sed -n 's/.* msg="\(.*\)"$/\1/p' | tail -n 6)

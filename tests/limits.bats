@@ -18,7 +18,7 @@ setup_file() {
 	start_instance narrow TIME_SCALE=20 MAX_CPS_PER_KEY=1000
 }
 
-# The document's two rate limiting tests, one after the other: they use the same key.
+# The specification's two rate limiting tests, one after the other: they use the same key.
 run_documents_tests() {
 	await_free_key
 	as_printed "$a_second" && echo "$body" >"$BATS_FILE_TMPDIR/a_second"
@@ -56,7 +56,7 @@ setup() {
 	same "$(sql "SELECT count(*) FROM calls WHERE api_key = '$KEY'")" 2
 }
 
-@test "the calls-per-second refusal: the document's body, and Retry-After" {
+@test "the calls-per-second refusal: the specification's body, and Retry-After" {
 	burst 2
 	post /calls '{"from": "+1", "to": "+2"}'
 	expect_error 429 'Calls per second limit exceeded (2)'
@@ -100,7 +100,7 @@ admitted_again() {
 	match "$(<"$BATS_TEST_TMPDIR/all")" $'^ *37 Maximum concurrent calls reached \\(3\\)\n *3 QUEUED$'
 }
 
-@test "the concurrent refusal: the document's body, and Retry-After until a call is expected to end" {
+@test "the concurrent refusal: the specification's body, and Retry-After until a call is expected to end" {
 	use real
 	fresh_key
 	burst 2
@@ -277,7 +277,7 @@ unknown_is_completed() {
 	((admitted >= 6 && admitted <= 12 && refused > 20))
 }
 
-@test "the document's test of the CPS limit: of 4 requests 2 succeed, 2 fail with the message" {
+@test "the specification's test of the CPS limit: of 4 requests 2 succeed, 2 fail with the message" {
 	skip_by_nature slow-crowd
 	wait_until 30 test -e "$BATS_FILE_TMPDIR/a_second"
 	body=$(<"$BATS_FILE_TMPDIR/a_second")
@@ -287,7 +287,7 @@ unknown_is_completed() {
 		'[{"error":"Rate limit exceeded","message":"Calls per second limit exceeded (2)"}]'
 }
 
-@test "the document's test of the concurrent limit: at most one of the last 4 succeeds" {
+@test "the specification's test of the concurrent limit: at most one of the last 4 succeeds" {
 	wait_until 60 ended document
 	cat "$BATS_FILE_TMPDIR/document.log"
 	body=$(<"$BATS_FILE_TMPDIR/concurrent")

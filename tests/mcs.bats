@@ -290,7 +290,7 @@ prints_a_warning() {
 	wait "$follower" || :
 }
 
-@test "follow prints transitions as they happen, in the document's words, again when Redis is back" {
+@test "follow prints transitions as they happen, in the specification's words, again when Redis is back" {
 	local followed=$BATS_TEST_TMPDIR/followed follower
 	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" follow >"$followed" 3>&- &
 	follower=$!
@@ -382,7 +382,7 @@ mcs: the instance that was asked is http://localhost:$PORT \\(MCS_VAR=$MCS_VAR\\
 	same "$(sql "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'mcs'")" 'f|f|f'
 }
 
-@test "migrate prints the steps of the document, and may be repeated" {
+@test "migrate prints the steps of the specification, and may be repeated" {
 	local expected
 	read -rd '' expected <<-'END' || :
 		 Running database migrations...
@@ -404,7 +404,7 @@ mcs: the instance that was asked is http://localhost:$PORT \\(MCS_VAR=$MCS_VAR\\
 	same "$(head -n 5 "$MCS_VAR/etc/migrate.out")" " $expected"
 }
 
-@test "the tables have the document's columns, types and indexes" {
+@test "the tables have the specification's columns, types and indexes" {
 	same "$(sql "SELECT string_agg(column_name || ' ' || udt_name || coalesce('(' || character_maximum_length || ')', ''), ', '
 			ORDER BY ordinal_position) FROM information_schema.columns
 		WHERE table_name = 'calls' AND column_name IN ('id', 'from_number', 'to_number', 'status',

@@ -99,7 +99,7 @@ make_odd_database() {
 	done
 }
 
-# The tables of the user's document, as a program made them whose times have no zone, and a role that may only
+# The tables of the specification, as a program made them whose times have no zone, and a role that may only
 # use the tables once their owner has migrated them.
 make_original_database() {
 	admin_sql '' 'CREATE ROLE "node owner" LOGIN'
@@ -300,7 +300,7 @@ is_not_ready() { ! is_ready; }
 
 # --- the original's database ----------------------------------------------------------------------
 
-@test "the original's rows are there to be read, with the document's fields" {
+@test "the original's rows are there to be read, with the specification's fields" {
 	use original
 	KEY=test-api-key-1
 	api GET /calls/550e8400-e29b-41d4-a716-446655440000

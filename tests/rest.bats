@@ -28,7 +28,7 @@ setup() {
 
 # --- GET /health and /ready -----------------------------------------------------------------------
 
-@test "GET /health has the document's fields, without a key" {
+@test "GET /health has the specification's fields, without a key" {
 	local before after
 	before=$(date +%s)
 	api GET /health
@@ -68,7 +68,7 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 
 # --- POST /calls ----------------------------------------------------------------------------------
 
-@test "POST /calls answers 201 with the document's fields in its order" {
+@test "POST /calls answers 201 with the specification's fields in its order" {
 	fresh_key
 	post /calls '{"from": "+1234567890", "to": "+0987654321",
 		"metadata": {"customer_id": "12345", "campaign": "support"}}'
@@ -88,7 +88,7 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 
 # --- GET /calls/{id} ------------------------------------------------------------------------------
 
-@test "GET /calls/{id} has the document's fields in its order" {
+@test "GET /calls/{id} has the specification's fields in its order" {
 	fresh_key
 	create_call '{"from": "+1234567890", "to": "+0987654321",
 		"metadata": {"customer_id": "12345", "campaign": "support"}}'
@@ -212,7 +212,7 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	((${count:-0} <= 2)) # there are 502 keys; a /ready meanwhile asks once
 }
 
-@test "GET /metrics has exactly the document's fields, all whole numbers" {
+@test "GET /metrics has exactly the specification's fields, all whole numbers" {
 	KEY=demo-key
 	api GET /metrics
 	expect 200

@@ -212,6 +212,6 @@ void calls_get(const struct exchange *x) {
   else if (found == STORE_ABSENT || strcmp(call.api_key, x->api_key) != 0 || !call.metadata)
     reply_error(x->reply, 404, "Call not found");
   else
-    call_document(&x->reply->body, &call);
+    call_json(&x->reply->body, &call);
   store_held_done(&held);
 }

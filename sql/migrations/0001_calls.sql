@@ -1,7 +1,7 @@
 -- Calls table
 -- A row is a call: what the client asked for, the script that was drawn for it, and how far it has
 -- been played. `entered_at[n]` is when its n-th state was entered, so history needs no second table.
--- The original's table (a Node.js program; it has the document's columns, and times without a zone, which are
+-- The original's table (a Node.js program; it has the specification's columns, and times without a zone, which are
 -- taken to be in the database's own) becomes ours, with its rows. What that program left open is ended here:
 -- nobody would. It kept no history and no script, so all that is known of a call's states is when the first
 -- began and the last came. A call without a recording has one that was given up: `mcs failed` lists it.

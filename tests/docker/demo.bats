@@ -1,4 +1,4 @@
-# The demo of docker-compose.yml, as the user's document has it: its steps with its names and ports, its
+# The demo of docker-compose.yml, as the specification has it: its steps with its names and ports, its
 # logs, its end. For ./mcs test docker; the cases are one story, in this order.
 
 load ../harness/helpers
@@ -29,7 +29,7 @@ all_are_up() {
 		"$(docker image ls --format '{{.Size}}' debian:bookworm-slim)" >&3
 }
 
-@test "step 4: the migrations have run by themselves, and say what the document expects" {
+@test "step 4: the migrations have run by themselves, and say what the specification expects" {
 	match "$(docker logs mock_api 2>&1)" ' All migrations completed successfully!'
 	local expected
 	read -rd '' expected <<-'END' || :
@@ -45,7 +45,7 @@ all_are_up() {
 	same "${lines[-1]}" ' All migrations completed successfully!'
 }
 
-@test "step 5: ps shows the document's names, states and ports" {
+@test "step 5: ps shows the specification's names, states and ports" {
 	run compose ps
 	same "$status" 0
 	match "$output" 'mock_postgres .*Up.*\(healthy\).*0\.0\.0\.0:5433->5432/tcp'
@@ -60,7 +60,7 @@ all_are_up() {
 	match "$body" "^\{\"status\":\"healthy\",\"timestamp\":\"$iso_time\",\"uptime\":[0-9.]+\}$"
 }
 
-@test "logs -f api and logs -f worker show what the document says" {
+@test "logs -f api and logs -f worker show what the specification says" {
 	local api=$BATS_TEST_TMPDIR/api worker=$BATS_TEST_TMPDIR/worker followers=() line
 	compose logs -f api >"$api" 2>&1 3>&- &
 	followers+=($!)

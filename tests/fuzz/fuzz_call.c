@@ -41,7 +41,7 @@ static void say_all(struct call *call) {
   if (!call->metadata)
     return;
   buf_clear(&out);
-  call_document(&out, call);
+  call_json(&out, call);
   HOLDS(out.len < 4096 + call->metadata_len);
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# ./mcs test docker: the compose demo for real. It is built and brought up in the document's steps
+# ./mcs test docker: the compose demo for real. It is built and brought up in the specification's steps
 # (tests/docker/demo.bats); then the REST, limits and WebSocket files run against projects of it.
 #
 # Where no engine answers one is started in a temporary folder, and gone at the end. That one reaches
@@ -39,7 +39,7 @@ test_docker() {
 	print_tally "$MCS_TEST_DIR"
 }
 
-# The demo is tested as it is in the document, with its ports.
+# The demo is tested as it is in the specification, with its ports.
 check_demo_ports() {
 	local port taken=() ports
 	mapfile -t ports < <(sed -n 's/^ *- "\${[A-Z_]*:-\([0-9]*\)}:.*/\1/p' "$here/docker-compose.yml")

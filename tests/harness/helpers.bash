@@ -64,7 +64,7 @@ free_port() {
 	echo "$port"
 }
 
-# The keys of the document, and k01 … k99, k100 … k499 for fresh_key.
+# The keys of the specification, and k01 … k99, k100 … k499 for fresh_key.
 all_keys() {
 	printf 'test-api-key-1,test-api-key-2,demo-key'
 	printf ',k%02d' {1..499}

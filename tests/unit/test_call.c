@@ -305,7 +305,7 @@ static void test_malformed_lines(void) {
   CHECK(!unpack("", 0, &got));
 }
 
-/* --- the document and the messages ------------------------------------------------------------ */
+/* --- the JSON and the messages ---------------------------------------------------------------- */
 
 #define DOCUMENT(status, url, updated, outcome)                                                    \
   "{\"call_id\":\"" ID "\",\"status\":\"" status                                                   \
@@ -329,7 +329,7 @@ static void test_document(void) {
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     cleanup_buf struct buf out = {0};
     struct call call = sample(cases[i].seq, cases[i].outcome);
-    call_document(&out, &call);
+    call_json(&out, &call);
     CHECK_STR(buf_text(&out), cases[i].text);
   }
 }
