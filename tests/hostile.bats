@@ -277,7 +277,7 @@ expect_statuses() {
 	done
 }
 
-@test "10,000 idle watchers cost little memory, hear their news, and slow nobody down" {
+@test "10,000 idle subscribers cost little memory, receive their events, and slow nobody down" {
 	local before count=$((10000 / scale)) all
 	measure_lateness 'before'
 	local calm=$most_ms

@@ -100,7 +100,7 @@ cannot() {
 	done
 }
 
-@test "an heir to the pool has no more than the child that it was" {
+@test "a successor in the pool has no more than the child that it was" {
 	local pids heir
 	skip_by_nature starts-processes
 	[[ ! $(component_pid pool) ]] || skip 'mcs itself starts the pool, and starts another one'

@@ -266,7 +266,7 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 	[[ ! -e $socket ]]
 }
 
-@test "a wsd that is told to stop closes its watchers with 1001" {
+@test "a wsd that is told to stop closes its subscribers with 1001" {
 	use real
 	create_call
 	local wsd watcher

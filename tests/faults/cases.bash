@@ -12,8 +12,8 @@ case_table=(
 	'web-server-killed|main|6|also=0,500,502 in_hand=20|lighttpd killed'
 	'worker-killed|main|0||the only worker killed at any moment'
 	'worker-stopped|main|0||a worker stopped for 7 s at any moment'
-	'worker-killed-alone|points|8|late=9000|the only worker killed with jobs in hand'
-	'worker-killed-among-others|points|12|late=9000|one of two workers killed with jobs in hand'
+	'worker-killed-alone|points|8|late=9000|the only worker killed with claimed jobs'
+	'worker-killed-among-others|points|12|late=9000|one of two workers killed with claimed jobs'
 	'wsd-killed|main|6|also=0,500,502 in_hand=300|wsd killed'
 	'wsd-without-descriptors|main|12|also=0,500,502 in_hand=300|wsd without descriptors for 7 s'
 	'redis-flushed|main|6||Redis: FLUSHALL'
@@ -38,7 +38,7 @@ case_table=(
 	'responder-dies-after-admission|points|7|also=500 in_hand=1|a responder killed between admission and insert'
 	'responder-stopped-over-a-rebuild|points|7||a responder stopped there while Redis is lost and rebuilt'
 	'disk-full|disk|13|late=9000|the disk full for PostgreSQL for 3 s'
-	'clock-forward|clock|7|wall=0|the host'\''s clock an hour forward, while a batch is committed and not settled'
+	'clock-forward|clock|7|wall=0|the host'\''s clock an hour forward, while a batch is committed and not yet in Redis'
 	'clock-back|clock|7|wall=0|the same, an hour back'
 )
 
