@@ -72,7 +72,7 @@ make_for_package() {
 	chmod 755 "$bin/dpkg-query"
 	cp -r "$MCS_ROOT/tools" "$BATS_TEST_TMPDIR/"
 	run env PATH="$bin:/usr/bin:/bin" "$BATS_TEST_TMPDIR/tools/make-deb" 1.0
-	same "$status $output" '1 make-deb: the package is made of the files that git knows: this needs a clone'
+	same "$status $output" '1 make-deb: needs a git clone: the package contains the files that git tracks'
 }
 
 @test "./mcs test docker looks first whether the ports of the demo are free" {

@@ -62,7 +62,7 @@ start_again() {
 	grep -q 'Calls per second limit exceeded (5)' "$replies"/*
 }
 
-@test "run says which packages are lacking before it needs them, and installs none when all are there" {
+@test "run says which packages are missing before it needs them, and installs none when all are there" {
 	run grep -i -E 'install|apt' "$out"
 	same "$output" ''
 }

@@ -132,7 +132,7 @@ postgres_answers() {
 	"$postgres_bin/pg_isready" -q -t 1 -h "$run_folder" -p "$POSTGRES_PORT" -U postgres -d postgres
 }
 
-# The role without special rights and the database that it owns, where they are lacking.
+# The role without special rights and the database that it owns, where they are missing.
 create_database() {
 	admin_psql -v role="$POSTGRES_USER" -v db="$POSTGRES_DB" <"$here/sql/database.sql" >/dev/null
 }

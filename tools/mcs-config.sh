@@ -139,7 +139,7 @@ apply_config() {
 	: "${BASE_PATH?}" "${POSTGRES_HOST?}" "${REDIS_HOST?}" "${REDIS_SENTINELS?}" "${WSD_LISTEN?}" "${PARTS:?}"
 	run_folder=$MCS_VAR/run
 	[[ $CORS_ORIGIN != *[!A-Za-z0-9.:/_,\ \[\]*-]* ]] ||
-		die "CORS_ORIGIN=$CORS_ORIGIN: no such characters can stand in a web server's configuration"
+		die "CORS_ORIGIN=$CORS_ORIGIN: a web server's configuration cannot contain these characters"
 	choose_server
 	embedded_postgres='' embedded_redis=''
 	[[ $POSTGRES_HOST && $POSTGRES_HOST != "$run_folder" ]] || embedded_postgres=yes
@@ -187,7 +187,7 @@ load_config() {
 	[[ ! $embedded_postgres || $MCS_VAR != *,* ]] ||
 		die "MCS_VAR=$MCS_VAR: to PostgreSQL's clients a comma separates hosts; choose another folder"
 	[[ $MCS_SERVER == lighttpd || $MCS_VAR != *[^[:alnum:]/._+@~\(\)-]* ]] ||
-		die "MCS_VAR=$MCS_VAR: the configuration of $MCS_SERVER takes letters, digits and ._+@~()- only; choose another folder"
+		die "MCS_VAR=$MCS_VAR: the configuration of $MCS_SERVER allows only letters, digits and ._+@~()-; choose another folder"
 }
 
 # The configuration of the running instance as it was started; false when none runs.

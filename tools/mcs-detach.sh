@@ -16,7 +16,7 @@ start_detached() {
 	until state=$(state_of_start "$child") && [[ $state == ready || ! $wait_seconds ]]; do
 		kill -0 "$child" 2>/dev/null || fail_detached "$child" "$log" "$logged"
 		((SECONDS < deadline)) ||
-			die "not ready within $wait_seconds s; it goes on as process $child: ./mcs status, ./mcs logs mcs, ./mcs stop"
+			die "not ready within $wait_seconds s; it continues as process $child: ./mcs status, ./mcs logs mcs, ./mcs stop"
 		sleep 0.05
 	done
 	if [[ $state == ready ]]; then

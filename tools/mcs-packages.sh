@@ -11,7 +11,7 @@ deb_packages=(git build-essential debhelper)
 package_packages=("${deb_packages[@]}" lintian debootstrap systemd-container)
 
 # Prints those of the packages that are not installed, a line each.
-lacking_packages() {
+missing_packages() {
 	local installed
 	installed=$'\n'$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null || :)$'\n'
 	local package
@@ -20,20 +20,20 @@ lacking_packages() {
 	done
 }
 
-# Installs those of the packages that are lacking, and says which; quick when none is.
+# Installs those of the packages that are missing, and says which; quick when none is.
 need_packages() {
 	command -v dpkg-query >/dev/null || die "this needs Debian's packages: $*"
-	local lacking=()
-	mapfile -t lacking < <(lacking_packages "$@" | awk '!seen[$0]++')
-	((${#lacking[@]})) || return 0
+	local missing=()
+	mapfile -t missing < <(missing_packages "$@" | awk '!seen[$0]++')
+	((${#missing[@]})) || return 0
 	local as_root=()
 	if ((EUID != 0)); then
 		command -v sudo >/dev/null ||
-			die "needs root or sudo to install packages; as root: bash $here/tools/install-packages ${lacking[*]}"
+			die "needs root or sudo to install packages; as root: bash $here/tools/install-packages ${missing[*]}"
 		as_root=(sudo)
 		[[ -t 0 ]] || as_root=(sudo -n)
 	fi
-	say "installing ${lacking[*]}"
-	"${as_root[@]}" bash -p "$here/tools/install-packages" "${lacking[@]}" ||
-		die "installing failed: ${lacking[*]}"
+	say "installing ${missing[*]}"
+	"${as_root[@]}" bash -p "$here/tools/install-packages" "${missing[@]}" ||
+		die "installing failed: ${missing[*]}"
 }

@@ -19,11 +19,11 @@ cmd_restart() {
 		sleep 0.5
 	done
 	while read_outcome && [[ $outcome == restarting ]]; do
-		instance_runs || die 'it stopped meanwhile'
-		((SECONDS < deadline)) || die 'it does not come to an end'
+		instance_runs || die 'the instance stopped meanwhile'
+		((SECONDS < deadline)) || die 'the restart does not finish'
 		sleep 0.05
 	done
-	[[ -e $file ]] || die 'it stopped meanwhile'
+	[[ -e $file ]] || die 'the instance stopped meanwhile'
 	say "$outcome"
 	[[ $outcome == restarted* ]]
 }
