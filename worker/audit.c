@@ -5,19 +5,18 @@
  * stays as it is; one that runs once too often changes nothing.
  */
 
-#include "worker/worker.h"
+#include "worker/audit.h"
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/worker.h"
 
 #include <string.h>
 
-enum { PAUSE_MS = 20000 };
 static const char overdue_ms[] = "10000"; /* longer than a job's lease */
 
 /* A Redis that throws keys away when it is full breaks the limits: slots and windows are keys. */
 static void check_eviction(struct worker *w) {
-  static bool warned;
   const char *const argv[] = {"INFO", "memory"};
   redis_queue(w->redis, 2, argv, NULL);
   cleanup_reply redisReply *info = redis_next(w->redis);
@@ -26,34 +25,34 @@ static void check_eviction(struct worker *w) {
   bool evicts = strstr(info->str, "maxmemory_policy:") &&
                 !strstr(info->str, "maxmemory_policy:noeviction") &&
                 !strstr(info->str, "maxmemory:0\r\n");
-  if (evicts && !warned)
+  if (evicts && !w->audit.evicts_said)
     log_warn("redis.evicts",
              "msg=\"Redis may evict rate-limit counters: set its "
              "maxmemory-policy to noeviction\"");
-  warned = evicts;
+  w->audit.evicts_said = evicts;
+}
+
+static void begin(struct worker *w, int64_t now_ms) {
+  struct audit *audit = &w->audit;
+  audit->next_ms = now_ms + AUDIT_PAUSE_MS;
+  audit->walk = (struct reconcile_walk){0};
+  audit->found = 0;
+  audit->under_way = true;
+  check_eviction(w);
 }
 
 bool audit_run(struct worker *w) {
-  static int64_t next_ms;
-  static struct reconcile_walk walk;
-  static bool under_way;
-  static long found;
+  struct audit *audit = &w->audit;
   int64_t now_ms = clock_monotonic_ms();
-  if (!under_way) {
-    if (now_ms < next_ms)
-      return false;
-    next_ms = now_ms + PAUSE_MS;
-    walk = (struct reconcile_walk){0};
-    under_way = true;
-    found = 0;
-    check_eviction(w);
-  }
-  long restored = reconcile_page(w, overdue_ms, &walk);
-  found += restored > 0 ? restored : 0;
-  if (restored >= 0 && !walk.done)
-    return true;
-  under_way = false;
-  if (found)
-    log_info("calls.overdue", "found=%ld msg=\"missing jobs were restored\"", found);
-  return false;
+  if (!audit->under_way && now_ms < audit->next_ms)
+    return false;
+  if (!audit->under_way)
+    begin(w, now_ms);
+  long restored = reconcile_page(w, overdue_ms, &audit->walk);
+  if (restored > 0)
+    audit->found += restored;
+  audit->under_way = restored >= 0 && !audit->walk.done;
+  if (!audit->under_way && audit->found)
+    log_info("calls.overdue", "found=%ld msg=\"missing jobs were restored\"", audit->found);
+  return audit->under_way;
 }

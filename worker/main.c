@@ -1,15 +1,15 @@
 /*
- * mcs-worker: plays the calls. It polls Redis for jobs that are due, does them in the record, and
- * tells Redis. Any number of workers may run, on any number of hosts.
+ * mcs-worker: advances the calls. It claims the jobs that are due in Redis, moves the rows of their
+ * calls in PostgreSQL, and applies the result to Redis. Any number of workers may run, on any
+ * number of hosts.
  */
 
-#include "worker/worker.h"
-
-#include "worker/batch.h"
-
+#include "calls/row.h"
 #include "common/log.h"
 #include "common/privileges.h"
-#include "calls/row.h"
+#include "worker/batch.h"
+#include "worker/poll.h"
+#include "worker/worker.h"
 
 static const char *const statements[] = {
     "calls_advance", "uploads_finish", "call_insert", "calls_find",   "calls_open",

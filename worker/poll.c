@@ -3,12 +3,13 @@
  * next job is due.
  */
 
-#include "worker/worker.h"
-
-#include "worker/batch.h"
+#include "worker/poll.h"
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/batch.h"
+#include "worker/reconcile.h"
+#include "worker/worker.h"
 
 #include <string.h>
 
@@ -88,14 +89,13 @@ static struct pause pause_after(const struct worker *w, const struct live_claim 
 
 /* Subscribes to wake-ups, where it is not; without them jobs start up to LIVE_ASK_MS late. */
 static void listen_again(struct worker *w) {
-  static int64_t next_ms;
-  static bool deaf;
-  if (strcmp(redis_run_id(w->wake), redis_run_id(w->redis)) == 0 || clock_monotonic_ms() < next_ms)
+  if (strcmp(redis_run_id(w->wake), redis_run_id(w->redis)) == 0 ||
+      clock_monotonic_ms() < w->listen_at_ms)
     return;
-  next_ms = clock_monotonic_ms() + LISTEN_MS;
-  bool was_deaf = deaf;
-  deaf = !live_listen(w->wake);
-  if (deaf && !was_deaf)
+  w->listen_at_ms = clock_monotonic_ms() + LISTEN_MS;
+  bool was_deaf = w->deaf;
+  w->deaf = !live_listen(w->wake);
+  if (w->deaf && !was_deaf)
     log_warn("worker.deaf", "msg=\"cannot subscribe to Redis channels: jobs may start late\"");
 }
 

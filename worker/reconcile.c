@@ -16,12 +16,13 @@
  *   6. The marker, with the new epoch.
  */
 
-#include "worker/worker.h"
+#include "worker/reconcile.h"
 
+#include "calls/row.h"
 #include "common/clock.h"
 #include "common/failpoint.h"
 #include "common/log.h"
-#include "calls/row.h"
+#include "worker/worker.h"
 
 #include <inttypes.h>
 #include <stdio.h>

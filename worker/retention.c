@@ -1,21 +1,21 @@
 /* Retention: calls that were finished long ago are removed, a few at a time. */
 
-#include "worker/worker.h"
+#include "worker/retention.h"
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/worker.h"
 
 #include <stdio.h>
 
-enum { STEP_ROWS = 500, PAUSE_MS = 60000, SHORT_PAUSE_MS = 500, DEADLINE_MS = 3000 };
+enum { DEADLINE_MS = 3000 };
 
 void retention_run(struct worker *w) {
-  static int64_t next_ms;
-  if (w->config->retention_days == 0 || clock_monotonic_ms() < next_ms)
+  if (w->config->retention_days == 0 || clock_monotonic_ms() < w->retention.next_ms)
     return;
   char days[12], max[12];
   snprintf(days, sizeof(days), "%ld", w->config->retention_days);
-  snprintf(max, sizeof(max), "%d", STEP_ROWS);
+  snprintf(max, sizeof(max), "%d", RETENTION_ROWS);
   const char *const values[] = {days, max};
   cleanup_pgresult PGresult *r = NULL;
   int removed = 0;
@@ -23,5 +23,7 @@ void retention_run(struct worker *w) {
     removed = pg_i32(r, 0, 0);
   if (removed)
     log_info("calls.retire", "removed=%d", removed);
-  next_ms = clock_monotonic_ms() + (removed == STEP_ROWS ? SHORT_PAUSE_MS : PAUSE_MS);
+  w->retention.next_ms =
+      clock_monotonic_ms() +
+      (removed == RETENTION_ROWS ? RETENTION_SHORT_PAUSE_MS : RETENTION_PAUSE_MS);
 }

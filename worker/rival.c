@@ -8,10 +8,11 @@
  * Behind a pooler of transactions there are no sessions, and nothing is noticed.
  */
 
-#include "worker/worker.h"
+#include "worker/rival.h"
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/worker.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,9 +25,6 @@ enum {
   ABSENCE_MS = 10000, /* a rival that restarts its database is not gone */
 };
 
-static char said[48];   /* the run id that this worker's session holds a lock for; "" for none */
-static int64_t seen_ms; /* when the rival that is there was seen first; 0: there is none */
-
 static bool has_sessions(const struct worker *w) {
   return strcmp(w->config->postgres_pool_mode, "transaction") != 0;
 }
@@ -37,37 +35,36 @@ static bool say(struct worker *w, bool ready, PGresult **r) {
   const char *const values[] = {run_id, ready ? "true" : "false"};
   if (pg_exec(w->pg, "redis_use", 2, values, clock_monotonic_ms() + STEP_MS, r) != PG_DONE)
     return false;
-  snprintf(said, sizeof(said), "%s", ready ? run_id : "");
+  snprintf(w->rival.said, sizeof(w->rival.said), "%s", ready ? run_id : "");
   return true;
 }
 
 void rival_warn_off(struct worker *w) {
-  static unsigned session;
-  static int64_t next_ms;
+  struct rival *rival = &w->rival;
   cleanup_pgresult PGresult *r = NULL;
   int64_t now_ms = clock_monotonic_ms();
-  seen_ms = 0;
-  bool known = session == pg_session(w->pg) && strcmp(said, redis_run_id(w->redis)) == 0;
-  if (!has_sessions(w) || (known && now_ms < next_ms))
+  rival->seen_ms = 0;
+  bool known =
+      rival->session == pg_session(w->pg) && strcmp(rival->said, redis_run_id(w->redis)) == 0;
+  if (!has_sessions(w) || (known && now_ms < rival->say_at_ms))
     return;
-  next_ms = now_ms + SAY_MS;
+  rival->say_at_ms = now_ms + SAY_MS;
   if (say(w, true, &r))
-    session = pg_session(w->pg);
+    rival->session = pg_session(w->pg);
 }
 
 void rival_give_way(struct worker *w) {
   cleanup_pgresult PGresult *r = NULL;
-  if (*said && !say(w, false, &r))
+  if (*w->rival.said && !say(w, false, &r))
     pg_disconnect(w->pg); /* which takes it back as well */
-  said[0] = '\0';
+  w->rival.said[0] = '\0';
 }
 
-static void log_rival(const char *who, int64_t now_ms) {
-  static int64_t quiet_until_ms;
+static void log_rival(struct rival *rival, const char *who, int64_t now_ms) {
   char quoted[160];
-  if (now_ms - seen_ms < OWN_MS || now_ms < quiet_until_ms)
+  if (now_ms - rival->seen_ms < OWN_MS || now_ms < rival->quiet_until_ms)
     return;
-  quiet_until_ms = now_ms + QUIET_MS;
+  rival->quiet_until_ms = now_ms + QUIET_MS;
   log_warn("live.rival",
            "session=\"%s\" msg=\"a worker with another Redis uses this database: stop its "
            "instance, or give this one a database of its own\"",
@@ -75,7 +72,7 @@ static void log_rival(const char *who, int64_t now_ms) {
 }
 
 bool rival_is_there(struct worker *w) {
-  static int64_t gone_ms;
+  struct rival *rival = &w->rival;
   cleanup_pgresult PGresult *r = NULL;
   if (!has_sessions(w))
     return false;
@@ -83,12 +80,12 @@ bool rival_is_there(struct worker *w) {
     return true;
   int64_t now_ms = clock_monotonic_ms();
   if (!PQgetisnull(r, 0, 0)) {
-    if (seen_ms == 0)
-      seen_ms = now_ms;
-    log_rival(PQgetvalue(r, 0, 0), now_ms);
-    gone_ms = now_ms + ABSENCE_MS;
+    if (rival->seen_ms == 0)
+      rival->seen_ms = now_ms;
+    log_rival(rival, PQgetvalue(r, 0, 0), now_ms);
+    rival->gone_ms = now_ms + ABSENCE_MS;
     return true;
   }
-  seen_ms = 0;
-  return !w->was_ready && now_ms < gone_ms;
+  rival->seen_ms = 0;
+  return !w->was_ready && now_ms < rival->gone_ms;
 }
