@@ -33,13 +33,16 @@ CALLS  := call id job keyring keys lifecycle live row store
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
 COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
+# The clients that run on a libev loop: only programs with such a loop link them.
+ASYNC  := redis_async
+async_OBJ := $(ASYNC:%=$(B)/common/%.o)
 LIBS := $(B)/libcalls.a $(B)/libcommon.a
 
 responder_SRC := fcgi/main.c \
                  $(addprefix fcgi/http/,pool.c gateway.c request.c reply.c router.c auth.c cors.c url.c refusals.c) \
                  $(addprefix fcgi/api/,calls.c metrics.c service.c)
 wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
-                   hub.c feed.c lookup.c cold.c link.c)
+                   hub.c feed.c lookup.c cold.c)
 worker_SRC    := $(addprefix worker/,main.c worker.c poll.c batch.c advance.c upload.c reconcile.c rival.c audit.c retention.c)
 admin_SRC     := $(addprefix admin/,main.c config.c migrate.c failed.c follow.c watch.c ws.c events.c ready.c listen.c)
 
@@ -52,16 +55,18 @@ BINS := $(PROGRAMS:%=$(B)/mcs-%)
 all: $(BINS) ## Build the programs (default)
 
 define program
-$(B)/mcs-$(1): $$($(1)_SRC:%.c=$(B)/%.o) $$($(1)_GEN) $(LIBS)
+$(B)/mcs-$(1): $$($(1)_SRC:%.c=$(B)/%.o) $$($(1)_EXTRA) $(LIBS)
 	@echo "  LD    $$@"
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(LDLIBS)
 endef
-admin_GEN := $(B)/gen/migrations.o
+admin_EXTRA := $(B)/gen/migrations.o
+wsd_EXTRA   := $(B)/libasync.a
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 $(B)/libcalls.a: $(calls_OBJ)
 $(B)/libcommon.a: $(common_OBJ)
-$(LIBS):
+$(B)/libasync.a: $(async_OBJ)
+$(LIBS) $(B)/libasync.a:
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(B)/%.o: %.c Makefile

@@ -1,4 +1,5 @@
-/* Redis Sentinel's questions and answers; who asks them are common/redis.c and wsd/link.c. */
+/* What is asked of Redis Sentinel, and what its replies mean. common/redis.c and
+ * common/redis_async.c ask. */
 
 #include "common/sentinel.h"
 

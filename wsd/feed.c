@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/refusal.h"
 #include "common/sentinel.h"
-#include "wsd/link.h"
+#include "common/redis_async.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static const double beat_s = 1;
 struct feed {
   struct ev_loop *loop;
   const struct config *config;
-  struct link *commands, *subscriber;
+  struct redis_async *commands, *subscriber;
   struct feed_owner owner;
   char heartbeat[KEYS_SIZE]; /* our private channel */
   int64_t heard_ms;          /* when the subscriber last brought anything */
@@ -26,9 +26,9 @@ struct feed {
 };
 
 static void on_subscribed(struct feed *feed) {
-  if (link_is_ready(feed->subscriber))
+  if (redis_async_is_ready(feed->subscriber))
     return;
-  link_ready(feed->subscriber);
+  redis_async_ready(feed->subscriber);
   feed->owner.on_subscribed(feed->owner.arg);
 }
 
@@ -44,7 +44,7 @@ static void on_message(redisAsyncContext *redis, void *reply, void *arg) {
   if (!r || !redis->data)
     return;
   if (r->type != REDIS_REPLY_ARRAY || r->elements != 3) {
-    link_break(feed->subscriber, r->type == REDIS_REPLY_ERROR ? r->str : "unexpected reply");
+    redis_async_break(feed->subscriber, r->type == REDIS_REPLY_ERROR ? r->str : "unexpected reply");
     return;
   }
   feed->heard_ms = clock_monotonic_ms();
@@ -63,16 +63,16 @@ static void on_connected(void *arg) {
     keys_events(shard, channels[shard]);
     argv[shard + 2] = channels[shard];
   }
-  redisAsyncCommandArgv(link_redis(feed->subscriber), on_message, feed, KEYS_SHARDS + 2, argv,
-                        NULL);
+  redisAsyncCommandArgv(redis_async_context(feed->subscriber), on_message, feed, KEYS_SHARDS + 2,
+                        argv, NULL);
 }
 
 static void on_lost(void *arg) {
 }
 
 static void break_links(struct feed *feed, const char *reason) {
-  link_break(feed->subscriber, reason);
-  link_break(feed->commands, reason);
+  redis_async_break(feed->subscriber, reason);
+  redis_async_break(feed->commands, reason);
 }
 
 /* A master that was cut off, and perhaps replaced, goes on publishing what nobody has to say. */
@@ -84,20 +84,22 @@ static void on_written(redisAsyncContext *redis, void *reply, void *arg) {
 
 static void on_beat(struct ev_loop *loop, ev_timer *timer, int events) {
   struct feed *feed = timer->data;
-  if (link_is_ready(feed->subscriber) && clock_monotonic_ms() - feed->heard_ms > FEED_SILENCE_MS) {
+  if (redis_async_is_ready(feed->subscriber) &&
+      clock_monotonic_ms() - feed->heard_ms > FEED_SILENCE_MS) {
     break_links(feed, "silence on the subscriber");
     return;
   }
-  if (!link_is_ready(feed->commands))
+  if (!redis_async_is_ready(feed->commands))
     return;
-  redisAsyncCommand(link_redis(feed->commands), NULL, NULL, "PUBLISH %s 1", feed->heartbeat);
+  redisAsyncCommand(redis_async_context(feed->commands), NULL, NULL, "PUBLISH %s 1",
+                    feed->heartbeat);
   if (sentinel_count(feed->config))
-    redisAsyncCommandArgv(link_redis(feed->commands), on_written, feed, SENTINEL_WRITE_WORDS,
-                          (const char **)sentinel_write, NULL);
+    redisAsyncCommandArgv(redis_async_context(feed->commands), on_written, feed,
+                          SENTINEL_WRITE_WORDS, (const char **)sentinel_write, NULL);
 }
 
-struct feed *feed_new(struct ev_loop *loop, const struct config *config, struct link *commands,
-                      const struct feed_owner *owner) {
+struct feed *feed_new(struct ev_loop *loop, const struct config *config,
+                      struct redis_async *commands, const struct feed_owner *owner) {
   struct feed *feed = calloc(1, sizeof(*feed));
   if (!feed)
     log_oom();
@@ -110,13 +112,13 @@ struct feed *feed_new(struct ev_loop *loop, const struct config *config, struct 
   ev_timer_init(&feed->beat, on_beat, beat_s, beat_s);
   feed->beat.data = feed;
   ev_timer_start(loop, &feed->beat);
-  const struct link_owner link_owner = {on_connected, on_lost, feed};
-  feed->subscriber = link_new(loop, config, "events", &link_owner);
+  const struct redis_async_owner redis_async_owner = {on_connected, on_lost, feed};
+  feed->subscriber = redis_async_new(loop, config, "events", &redis_async_owner);
   return feed;
 }
 
 void feed_free(struct feed *feed) {
   ev_timer_stop(feed->loop, &feed->beat);
-  link_free(feed->subscriber);
+  redis_async_free(feed->subscriber);
   free(feed);
 }

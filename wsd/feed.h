@@ -10,7 +10,7 @@
  * it: a heartbeat goes out through the connection for commands and must come back through this one,
  * so a Redis that hangs is noticed as well as one that is gone.
  */
-struct link;
+struct redis_async;
 struct feed;
 
 struct feed_owner {
@@ -24,6 +24,6 @@ struct feed_owner {
 enum { FEED_SILENCE_MS = 3000 };
 
 /* Begins to connect. `commands` and `config` must outlive it. */
-struct feed *feed_new(struct ev_loop *loop, const struct config *config, struct link *commands,
-                      const struct feed_owner *owner);
+struct feed *feed_new(struct ev_loop *loop, const struct config *config,
+                      struct redis_async *commands, const struct feed_owner *owner);
 void feed_free(struct feed *feed);

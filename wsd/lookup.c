@@ -6,7 +6,7 @@
 #include "calls/keys.h"
 #include "common/log.h"
 #include "wsd/cold.h"
-#include "wsd/link.h"
+#include "common/redis_async.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +31,14 @@ struct lookup {
   struct ev_loop *loop;
   struct answer_to to;
   struct cold *cold;
-  struct link *link;
+  struct redis_async *link;
   char run_id[RUN_ID_SIZE]; /* of the Redis that is connected; "" until known */
   struct request *head, *tail;
   bool closing;
   ev_timer tick; /* looks at deadlines, while there are any */
 };
 
-struct link *lookup_link(const struct lookup *lookup) {
+struct redis_async *lookup_link(const struct lookup *lookup) {
   return lookup->link;
 }
 
@@ -52,17 +52,17 @@ static void on_info(redisAsyncContext *redis, void *reply, void *arg) {
   const char *at = r->type == REDIS_REPLY_STRING ? strstr(r->str, "\nrun_id:") : NULL;
   size_t len = at ? strcspn(at + 8, "\r\n") : 0;
   if (len == 0 || len >= RUN_ID_SIZE) {
-    link_break(lookup->link, r->type == REDIS_REPLY_ERROR ? r->str : "INFO tells no run_id");
+    redis_async_break(lookup->link, r->type == REDIS_REPLY_ERROR ? r->str : "INFO tells no run_id");
     return;
   }
   memcpy(lookup->run_id, at + 8, len);
   lookup->run_id[len] = '\0';
-  link_ready(lookup->link);
+  redis_async_ready(lookup->link);
 }
 
 static void on_connected(void *arg) {
   struct lookup *lookup = arg;
-  redisAsyncCommand(link_redis(lookup->link), on_info, lookup, "INFO server");
+  redisAsyncCommand(redis_async_context(lookup->link), on_info, lookup, "INFO server");
 }
 
 static void on_lost(void *arg) {
@@ -156,7 +156,7 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
   char ready[KEYS_SIZE], key[KEYS_SIZE];
   keys_ready(keys_shard(id), ready);
   keys_call(id, key);
-  redisAsyncContext *redis = link_redis(lookup->link);
+  redisAsyncContext *redis = redis_async_context(lookup->link);
   if (redisAsyncCommand(redis, on_marker, request, "GET %s", ready) != REDIS_OK) {
     free(request); /* it was not queued, so nobody calls back */
     return false;
@@ -171,7 +171,7 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
 }
 
 bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket) {
-  if (link_is_ready(lookup->link) && ask_redis(lookup, id, ticket))
+  if (redis_async_is_ready(lookup->link) && ask_redis(lookup, id, ticket))
     return true;
   return cold_ask(lookup->cold, id, ticket);
 }
@@ -187,14 +187,14 @@ struct lookup *lookup_new(struct ev_loop *loop, const struct config *config, str
   lookup->cold = cold_new(loop, config, to);
   ev_timer_init(&lookup->tick, on_tick, 0., tick_s);
   lookup->tick.data = lookup;
-  const struct link_owner owner = {on_connected, on_lost, lookup};
-  lookup->link = link_new(loop, config, "commands", &owner);
+  const struct redis_async_owner owner = {on_connected, on_lost, lookup};
+  lookup->link = redis_async_new(loop, config, "commands", &owner);
   return lookup;
 }
 
 void lookup_free(struct lookup *lookup) {
   lookup->closing = true;
-  link_free(lookup->link);
+  redis_async_free(lookup->link);
   ev_timer_stop(lookup->loop, &lookup->tick);
   cold_free(lookup->cold);
   free(lookup);

@@ -11,7 +11,7 @@
  * Finds out how a call stands: from Redis, if its live state is ready and it answers in time, else
  * from the record (cold.h). Owns the connection to Redis that commands go through.
  */
-struct link;
+struct redis_async;
 struct lookup;
 
 enum { LOOKUP_REDIS_MS = 1000 };
@@ -26,4 +26,4 @@ void lookup_free(struct lookup *lookup);
 must_check bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket);
 
 /* The connection for commands, for whoever else has one to send. */
-struct link *lookup_link(const struct lookup *lookup);
+struct redis_async *lookup_link(const struct lookup *lookup);

@@ -11,32 +11,33 @@
  * An asynchronous connection to Redis that makes itself again when it broke; where there are
  * Sentinels, to the master that one of them names. hiredis frees a
  * context that breaks or could not connect, after calling all outstanding callbacks with a NULL
- * reply; all of that is dealt with here, so its users only ever ask link_redis().
+ * reply; all of that is dealt with here, so its users only ever ask redis_async_context().
  */
-struct link;
+struct redis_async;
 
-struct link_owner {
+struct redis_async_owner {
   /* Connected, the password was sent: say what the connection is to do first. When that has worked,
-   * the owner calls link_ready(), within LINK_READY_S, or the connection is given up. */
+   * the owner calls redis_async_ready(), within REDIS_ASYNC_READY_S, or the connection is given up.
+   */
   void (*on_connected)(void *arg);
   /* What was connected, or on its way to be, is gone. A new try follows by itself. */
   void (*on_lost)(void *arg);
   void *arg;
 };
 
-enum { LINK_READY_S = 3 };
+enum { REDIS_ASYNC_READY_S = 3 };
 
 /* Begins to connect; nothing is called before the loop runs. `config` must outlive it, `name` is
  * for the log. */
-struct link *link_new(struct ev_loop *loop, const struct config *config, const char *name,
-                      const struct link_owner *owner);
+struct redis_async *redis_async_new(struct ev_loop *loop, const struct config *config,
+                                    const char *name, const struct redis_async_owner *owner);
 /* Outstanding callbacks get their NULL replies; the owner is not called. Not to be called from
  * within a callback of its own. Also for NULL. */
-void link_free(struct link *link);
+void redis_async_free(struct redis_async *client);
 
 /* For commands; NULL while there is no connection. Valid until the next turn of the loop. */
-redisAsyncContext *link_redis(const struct link *link);
-bool link_is_ready(const struct link *link);
-void link_ready(struct link *link);
+redisAsyncContext *redis_async_context(const struct redis_async *client);
+bool redis_async_is_ready(const struct redis_async *client);
+void redis_async_ready(struct redis_async *client);
 /* Gives the connection up, for a reason that goes into the log, and makes a new one. */
-void link_break(struct link *link, const char *reason);
+void redis_async_break(struct redis_async *client, const char *reason);
