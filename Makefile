@@ -31,7 +31,7 @@ Q := $(if $(V),,@)
 
 CALLS  := call id job keyring keys lifecycle live row store
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
-COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel
+COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel token
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 # The clients that run on a libev loop: only programs with such a loop link them.
 ASYNC  := redis_async

@@ -3,9 +3,9 @@
 #include "wsd/handshake.h"
 
 #include "calls/call.h"
+#include "common/token.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
 #include <stdint.h>
@@ -82,10 +82,7 @@ static bool list_has(struct slice list, const char *token) {
 }
 
 static bool is_token(struct slice s) {
-  for (size_t i = 0; i < s.len; i++)
-    if (!isalnum((unsigned char)s.at[i]) && !memchr("!#$%&'*+-.^_`|~", s.at[i], 15))
-      return false;
-  return s.len > 0;
+  return token_valid(s.at, s.len);
 }
 
 static bool has_control(struct slice s) {

@@ -2,7 +2,8 @@
 
 #include "fcgi/http/cors.h"
 
-#include <ctype.h>
+#include "common/token.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -34,13 +35,6 @@ void cors_apply(const char *allowed, const struct request *request, struct reply
   reply_header(reply, "Access-Control-Expose-Headers", "Location, Retry-After");
 }
 
-static bool is_token(const char *name, size_t len) {
-  for (size_t i = 0; i < len; i++)
-    if (!isalnum((unsigned char)name[i]) && !strchr("!#$%&'*+-.^_`|~", name[i]))
-      return false;
-  return len > 0;
-}
-
 /* The headers that the API reads, and whichever else a page asks for: tracing and the like. */
 static void add_allowed_headers(const char *wanted, struct buf *out) {
   static const char *const ours[] = {"Authorization", "Content-Type"};
@@ -50,7 +44,7 @@ static void add_allowed_headers(const char *wanted, struct buf *out) {
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
       known |= len == strlen(ours[i]) && strncasecmp(at, ours[i], len) == 0;
-    if (!known && is_token(at, len) && out->len + len < ALLOWED_HEADERS_MAX) {
+    if (!known && token_valid(at, len) && out->len + len < ALLOWED_HEADERS_MAX) {
       buf_str(out, ", ");
       buf_add(out, at, len);
     }
