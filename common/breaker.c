@@ -18,7 +18,6 @@ static const char *const names[BACKEND__MAX] = {
 };
 
 struct breaker {
-  int64_t started_ms;
   _Atomic int64_t probe_at_ms[BACKEND__MAX]; /* 0 while closed */
   _Atomic int64_t written_ms[BACKEND__MAX];  /* when a write was last seen to be taken, or 0 */
 };
@@ -28,7 +27,6 @@ struct breaker *breaker_new(void) {
       mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (b == MAP_FAILED)
     log_oom();
-  b->started_ms = clock_monotonic_ms();
   return b;
 }
 
@@ -63,8 +61,4 @@ bool breaker_takes_writes(const struct breaker *b, enum backend which) {
 void breaker_note_write(struct breaker *b, enum backend which, bool taken) {
   atomic_store_explicit(&b->written_ms[which], taken ? clock_monotonic_ms() : 0,
                         memory_order_relaxed);
-}
-
-double breaker_uptime(const struct breaker *b) {
-  return (double)(clock_monotonic_ms() - b->started_ms) / 1000.0;
 }

@@ -27,6 +27,3 @@ void breaker_close(struct breaker *b, enum backend which);
 bool breaker_takes_writes(const struct breaker *b, enum backend which);
 /* It was seen to take it just now, or to refuse it. */
 void breaker_note_write(struct breaker *b, enum backend which, bool taken);
-
-/* The pool's age in seconds, since breaker_new(). */
-double breaker_uptime(const struct breaker *b);

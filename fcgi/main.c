@@ -8,6 +8,7 @@
 #include "fcgi/http/refusals.h"
 #include "fcgi/http/router.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/privileges.h"
 
@@ -61,6 +62,7 @@ int main(int argc, char **argv) {
                "plain CGI.",
                argc, argv);
   struct responder responder = {
+      .started_ms = clock_monotonic_ms(),
       .config = &config,
       .ring = keyring_new(config.api_keys),
       .breaker = breaker_new(),

@@ -9,6 +9,7 @@
 
 /* What the handlers of one process work with. */
 struct responder {
+  int64_t started_ms; /* when the pool started (clock_monotonic_ms()); its children share it */
   const struct config *config;
   struct keyring *ring;
   struct breaker *breaker;
