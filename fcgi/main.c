@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
   else
     for (int child; (child = pool_run((int)config.responders, argv)) >= 0;) {
       serve(&responder, row_stripe_of_child(first_stripe, child), false);
-      if (!pool_inherit())
+      if (!pool_succeed())
         break;
     }
   keyring_free(responder.ring);

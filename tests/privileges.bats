@@ -101,14 +101,14 @@ cannot() {
 }
 
 @test "a successor in the pool has no more than the child that it was" {
-	local pids heir
+	local pids successor
 	skip_by_nature starts-processes
 	[[ ! $(component_pid pool) ]] || skip 'mcs itself starts the pool, and starts another one'
 	mapfile -t pids < <(pool_pids)
 	kill -KILL "${pids[0]}"
 	wait_until 10 has_new_pool "${pids[0]}"
-	heir=$(pool_pids | head -n 1)
-	same "$(status_of "$heir" Seccomp)" 2
+	successor=$(pool_pids | head -n 1)
+	same "$(status_of "$successor" Seccomp)" 2
 	local number
 	for number in $(pool_pids | tail -n +2); do
 		same "$(status_of "$number" Seccomp)" 2

@@ -27,14 +27,14 @@ struct child {
   int64_t not_before_ms;
 };
 
-/* What the children have to know should the parent be killed. */
+/* What a child has to know to become the parent when the parent is killed. */
 static struct {
   pid_t parent;
-  pid_t owner;     /* who started the pool, which shall not outlive that one */
-  bool supervised; /* systemd started the parent, and would start it again */
-  bool inherited;  /* the owner is not our own parent, so the kernel does not tell of its death */
-  struct stat socket;       /* the path that we listen on, as it was; zero where there is none */
-  _Atomic pid_t *successor; /* shared by the children: who carries on; 0 for nobody yet */
+  pid_t owner;        /* the process that started the pool; the pool ends with it */
+  bool supervised;    /* systemd started the parent, and would start it again */
+  bool succeeded;     /* this parent is a successor: the kernel does not report the owner's death */
+  struct stat socket; /* the socket's path as it was at the start; zero without a path */
+  _Atomic pid_t *successor; /* shared by the children: the successor's pid; 0 before there is one */
 } pool;
 
 static bool stat_socket(struct stat *found) {
@@ -45,10 +45,10 @@ static bool stat_socket(struct stat *found) {
          address.sun_family == AF_UNIX && *address.sun_path && stat(address.sun_path, found) == 0;
 }
 
-/* An heir has been told already whose pool it is, and on which socket. */
+/* A successor keeps what the first parent found out: the owner and the socket. */
 static void know_pool(void) {
   pool.parent = getpid();
-  if (!pool.inherited) {
+  if (!pool.succeeded) {
     /* What systemd started directly; what that starts has the variable, too. */
     const char *started = getenv("SYSTEMD_EXEC_PID");
     pool.supervised = started && atol(started) == getpid();
@@ -61,7 +61,7 @@ static void know_pool(void) {
     log_oom();
 }
 
-/* Whether the pool is still wanted: its owner lives, and nobody else got its socket's path. */
+/* Whether the pool is still wanted: its owner lives, and its socket's path is still the same. */
 static bool is_wanted(void) {
   struct stat now;
   if (kill(pool.owner, 0) != 0 && errno != EPERM)
@@ -81,17 +81,17 @@ static sigset_t watched_signals(void) {
   return set;
 }
 
-bool pool_inherit(void) {
+bool pool_succeed(void) {
   pid_t nobody = 0;
   if (pool.supervised || getppid() == pool.parent || !is_wanted() ||
       !atomic_compare_exchange_strong(pool.successor, &nobody, getpid()))
     return false;
-  pool.inherited = true;
-  log_warn("pool.inherit", "msg=\"the pool's parent was killed; this process takes its place\"");
+  pool.succeeded = true;
+  log_warn("pool.succeed", "msg=\"the pool's parent was killed; this process takes its place\"");
   const sigset_t set = watched_signals();
   const struct timespec now = {0};
   while (sigtimedwait(&set, NULL, &now) > 0)
-    continue; /* what told this child to stop is not for the parent */
+    continue; /* signals that told this child to stop are not for the new parent */
   return true;
 }
 
@@ -102,7 +102,7 @@ static int next_signal(const sigset_t *set, int64_t ms) {
   return signal > 0 ? signal : 0;
 }
 
-static void bury(struct child *children, int count) {
+static void reap(struct child *children, int count) {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
     for (int i = 0; i < count; i++)
@@ -117,7 +117,7 @@ static void bury(struct child *children, int count) {
       }
 }
 
-/* Forks whom it lacks. True in a child. */
+/* Forks the missing children. True in a child. */
 static bool fill(struct child *children, int count, pid_t parent, int *number) {
   for (int i = 0; i < count; i++) {
     if (children[i].pid || clock_monotonic_ms() < children[i].not_before_ms)
@@ -126,7 +126,7 @@ static bool fill(struct child *children, int count, pid_t parent, int *number) {
     if (pid == 0) {
       prctl(PR_SET_PDEATHSIG, SIGTERM);
       if (getppid() != parent)
-        _exit(0); /* it died before we asked to be told */
+        _exit(0); /* the parent died before the signal was set up */
       *number = i;
       return true;
     }
@@ -158,18 +158,18 @@ static void drain(struct child *children, int count, const sigset_t *set) {
   tell(children, count, SIGTERM);
   while (living(children, count) && clock_monotonic_ms() < deadline_ms) {
     next_signal(set, 100);
-    bury(children, count);
+    reap(children, count);
   }
   tell(children, count, SIGKILL);
 }
 
-/* Becomes the program that has our name by now, with the settings that it finds; whoever is busy
- * finishes. Our parent and our socket stay what they are. */
-static void renew(struct child *children, int count, char **argv) {
-  log_info("pool.renew", "msg=\"starting the new program\"");
+/* Re-executes the program of our name, which may be a new version or find new settings. Busy
+ * children finish their request. The process id, its parent and the socket stay. */
+static void reexec(struct child *children, int count, char **argv) {
+  log_info("pool.reexec", "msg=\"starting the new program\"");
   tell(children, count, SIGTERM);
   execv(argv[0], argv);
-  log_error("pool.renew", "msg=\"cannot start %s\" errno=%d", argv[0], errno);
+  log_error("pool.reexec", "msg=\"cannot start %s\" errno=%d", argv[0], errno);
 }
 
 int pool_run(int count, char **argv) {
@@ -183,16 +183,16 @@ int pool_run(int count, char **argv) {
   int number = -1, signal = 0;
   log_info("pool.start", "version=%s children=%d", MCS_VERSION, count);
   while (signal != SIGTERM && signal != SIGINT && signal != SIGUSR1) {
-    bury(children, count);
-    if (pool.inherited && !is_wanted())
+    reap(children, count);
+    if (pool.succeeded && !is_wanted())
       break;
     if (fill(children, count, pool.parent, &number))
       break;
     signal = next_signal(&set, 1000);
-    if (signal == SIGHUP && pool.inherited)
-      break; /* an heir may start no program; its owner will */
+    if (signal == SIGHUP && pool.succeeded)
+      break; /* a successor may not execute a program; the owner starts a new pool */
     if (signal == SIGHUP)
-      renew(children, count, argv);
+      reexec(children, count, argv);
   }
   if (number < 0) {
     drain(children, count, &set);

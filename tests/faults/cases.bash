@@ -108,7 +108,7 @@ fault_pool-killed() {
 	local pids since
 	since=$(log_length api)
 	mapfile -t pids < <(pool_pids)
-	kill_now "${pids[0]}" && wait_until 5 are_gone "${pids[0]}" && wait_until 5 logged_since api "$since" pool.inherit
+	kill_now "${pids[0]}" && wait_until 5 are_gone "${pids[0]}" && wait_until 5 logged_since api "$since" pool.succeed
 }
 
 fault_web-server-killed() { kill_component api; }
