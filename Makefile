@@ -29,7 +29,7 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-CALLS  := call id job keyring keys lifecycle live row store
+CALLS  := call create find id job keyring keys lifecycle live metrics readiness row store
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
 COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel token
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o

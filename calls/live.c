@@ -74,8 +74,8 @@ static int64_t place_free_ms(int64_t ends_ms, int64_t late_ms) {
   return -wait_ms > LIVE_LEASE_MS ? -wait_ms : LIVE_LEASE_MS;
 }
 
-enum live_verdict live_admit(struct redis *redis, struct call *call,
-                             const struct live_limits *limits, struct live_admission *admission) {
+enum verdict live_admit(struct redis *redis, struct call *call, const struct live_limits *limits,
+                        struct live_admission *admission) {
   char ready[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
       due[KEYS_SIZE], wake[KEYS_SIZE];
   int shard = keys_shard(call->id);
@@ -110,23 +110,23 @@ enum live_verdict live_admit(struct redis *redis, struct call *call,
 
   cleanup_reply redisReply *reply = redis_next(redis);
   if (reply && reply->type == REDIS_REPLY_ERROR)
-    return LIVE_REFUSED;
+    return VERDICT_REFUSED;
   if (!reply || reply->type != REDIS_REPLY_ARRAY)
-    return LIVE_UNKNOWN;
+    return VERDICT_UNKNOWN;
   switch (element(reply, 0)) {
   case 0:
-    return LIVE_NOT_READY;
+    return VERDICT_REBUILDING;
   case 2:
     admission->retry_ms = place_free_ms(element(reply, 1), element(reply, 2));
-    return LIVE_TOO_MANY_CONCURRENT;
+    return VERDICT_TOO_MANY_CONCURRENT;
   case 3:
     admission->retry_ms = element(reply, 1);
-    return LIVE_TOO_MANY_A_SECOND;
+    return VERDICT_TOO_MANY_A_SECOND;
   }
   admission->epoch = element(reply, 1);
   admission->due_us = element(reply, 3);
   call->entered_ms[0] = call->updated_ms = element(reply, 2);
-  return LIVE_ADMITTED;
+  return VERDICT_CREATED;
 }
 
 bool live_release(struct redis *redis, const struct call *call,

@@ -3,6 +3,7 @@
 #include "calls/call.h"
 #include "calls/job.h"
 #include "calls/keys.h"
+#include "calls/verdict.h"
 #include "common/redis.h"
 
 /*
@@ -21,24 +22,16 @@ struct live_limits {
   long max_concurrent, max_cps;
 };
 
-enum live_verdict {
-  LIVE_ADMITTED,
-  LIVE_TOO_MANY_CONCURRENT,
-  LIVE_TOO_MANY_A_SECOND,
-  LIVE_NOT_READY, /* the live state is being rebuilt: nothing may be admitted */
-  LIVE_REFUSED,   /* certainly not admitted: redis_refusal() says why */
-  LIVE_UNKNOWN,   /* Redis did not answer: it may have been admitted */
-};
-
 struct live_admission {
   int64_t epoch;    /* under which it was admitted */
   int64_t retry_ms; /* when refused by a limit: when a place is expected to be free */
   int64_t due_us;   /* when its first job is due; for live_release() */
 };
 
-/* Decides about a call (in its first state; its times are filled in from Redis's clock). */
-enum live_verdict live_admit(struct redis *redis, struct call *call,
-                             const struct live_limits *limits, struct live_admission *admission);
+/* Admits a call in its first state, or refuses it; fills in its times from Redis's clock. After
+ * VERDICT_REFUSED redis_refusal() says why. */
+enum verdict live_admit(struct redis *redis, struct call *call, const struct live_limits *limits,
+                        struct live_admission *admission);
 /* Takes back an admission whose call was not stored by us, and will not be. False when a worker may
  * be storing it already, or when Redis did not answer: then the first job decides. */
 must_check bool live_release(struct redis *redis, const struct call *call,

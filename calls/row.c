@@ -148,25 +148,3 @@ enum pg_outcome row_find(struct pg *pg, const char *id, int64_t deadline_ms, str
   }
   return outcome;
 }
-
-enum pg_outcome row_metrics(struct pg *pg, int64_t wall_ms, int64_t deadline_ms,
-                            struct row_metrics *metrics) {
-  cleanup_pgresult PGresult *r = NULL;
-  char now[24];
-  snprintf(now, sizeof(now), "%" PRId64, wall_ms);
-  const char *const values[] = {now};
-  enum pg_outcome outcome = pg_exec(pg, "metrics_sum", 1, values, deadline_ms, &r);
-  if (outcome == PG_UNKNOWN)
-    outcome = pg_exec(pg, "metrics_sum", 1, values, deadline_ms, &r);
-  if (outcome == PG_DONE)
-    *metrics = (struct row_metrics){
-        .total_calls = pg_i64(r, 0, 0),
-        .active_calls = pg_i64(r, 0, 1),
-        .completed_calls = pg_i64(r, 0, 2),
-        .uploads_in_progress = pg_i64(r, 0, 3),
-        .uploads_completed = pg_i64(r, 0, 4),
-        .uploads_failed = pg_i64(r, 0, 5),
-        .current_cps = pg_i64(r, 0, 6),
-    };
-  return outcome;
-}

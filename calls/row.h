@@ -39,15 +39,6 @@ must_check bool row_read(const PGresult *r, int row, struct call *call);
 must_check enum pg_outcome row_find(struct pg *pg, const char *id, int64_t deadline_ms,
                                     struct call *call, PGresult **result);
 
-struct row_metrics {
-  int64_t total_calls, active_calls, completed_calls;
-  int64_t uploads_in_progress, uploads_completed, uploads_failed;
-  int64_t current_cps; /* calls created in the last second */
-};
-/* `wall_ms`: the present time by the clock that calls are created by, ms since 1970. */
-must_check enum pg_outcome row_metrics(struct pg *pg, int64_t wall_ms, int64_t deadline_ms,
-                                       struct row_metrics *metrics);
-
 /*
  * A stripe of the metrics table for one writer, who keeps it: two that share one wait for each
  * other's commits. Those of up to 48 children of one pool differ: `first` is any number that they

@@ -1,58 +1,54 @@
 #pragma once
 
-#include "calls/call.h"
-#include "calls/live.h"
-#include "calls/row.h"
 #include "common/breaker.h"
+#include "common/buf.h"
+#include "common/config.h"
+#include "common/pg.h"
+#include "common/redis.h"
 
 /*
- * The responder's two databases, each used only while the pool's breaker trusts it. All functions
- * block, but none longer than its deadline.
+ * A responder's connections to the two databases, each used only while the pool's breaker trusts
+ * it. The operations that front doors call (create, find, metrics, readiness) take their
+ * connections from here and report failures here; they alone use what stands below the line.
  */
 struct store;
 
-/* `breaker` and `config` must outlive it. `stripe`: see row_insert(); `prepare`: see pg_new().
- */
+/* `breaker` and `config` must outlive it. `stripe`: see row_insert(); `prepare`: see pg_new(). */
 struct store *store_new(const struct config *config, struct breaker *breaker, int stripe,
                         bool prepare);
 void store_free(struct store *store);
 
-enum store_create {
-  STORE_CREATED,
-  STORE_TOO_MANY_CONCURRENT,
-  STORE_TOO_MANY_A_SECOND,
-  STORE_REBUILDING,  /* Redis lost the live state; it is being rebuilt */
-  STORE_UNAVAILABLE, /* certainly nothing was created */
-  STORE_UNKNOWN,     /* it may have been created */
-};
-
-/* Admits and stores a call (times are filled in). `*retry_ms`: see struct live_admission. */
-enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms);
-
-/* Which database refused the last store_create(), and why, as "NAME (CODE: meaning)"; "" when none
- * did. */
-const char *store_refusal(const struct store *store);
-
-enum store_find { STORE_FOUND, STORE_ABSENT, STORE_DOWN };
-
-/* Finds a call, in Redis if it is live there, else in PostgreSQL. It points into `*held`. */
-struct store_held {
-  redisReply *reply;
-  PGresult *result;
-};
-enum store_find store_find(struct store *store, const char *id, struct call *call,
-                           struct store_held *held);
-void store_held_done(struct store_held *held);
-
-/* The counters. False when PostgreSQL does not answer. */
-bool store_metrics(struct store *store, struct row_metrics *metrics);
-
-/* Adds the names of what the creation of a call needs and does not have now, separated by ", ";
- * nothing when a call can be created. Writes are tried once a second at most. */
-void store_missing(struct store *store, struct buf *names);
-
 /* Between requests: connects what is not connected, and probes what hangs when it is this process's
- * turn. */
+ * turn. Blocks for about a second at most. */
 void store_tend(struct store *store);
 /* True while something hangs, so that store_tend() should be called about once a second. */
 bool store_needs_tending(const struct store *store);
+
+/* --- for the operations ----------------------------------------------------------------------- */
+
+const struct config *store_config(const struct store *store);
+int store_stripe(const struct store *store);
+
+/* The connection, connected; NULL where the breaker is open or connecting failed (which trips the
+ * breaker when it timed out). All three block, but not longer than connecting may take. */
+struct pg *store_postgres(struct store *store);
+struct redis *store_redis(struct store *store);
+/* See redis_connect_for_reading(). */
+struct redis *store_redis_for_reading(struct store *store);
+
+/* The connection's last operation failed: trips the breaker if that was a time-out. */
+void store_postgres_failed(struct store *store);
+void store_redis_failed(struct store *store);
+
+/* A database took, or refused, what the creation of a call writes. */
+void store_note_write(struct store *store, enum backend which, bool taken);
+/* Whether it was seen to take it within the last second. */
+bool store_takes_writes(const struct store *store, enum backend which);
+
+/* Whether PostgreSQL answers a ping and has our tables; reports a failure itself. `*utf8`: whether
+ * the database can hold all text. */
+must_check bool store_ping_postgres(struct store *store, bool *utf8);
+
+/* Adds the database's name and, where it refused the last operation, why: "NAME (CODE: meaning)".
+ * True when it did refuse. */
+bool store_add_refusal(const struct store *store, enum backend which, struct buf *out);

@@ -8,6 +8,7 @@
 #include "fcgi/http/refusals.h"
 #include "fcgi/http/router.h"
 
+#include "calls/row.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/privileges.h"

@@ -2,9 +2,10 @@
 
 #include "fcgi/http/router.h"
 
+#include "calls/create.h"
+#include "calls/find.h"
 #include "common/clock.h"
 #include "common/json.h"
-#include "common/log.h"
 #include "fcgi/http/url.h"
 
 #include <stdio.h>
@@ -141,8 +142,7 @@ static void reply_limited(struct reply *reply, const char *what, long limit, int
   reply_header_int(reply, "Retry-After", seconds > 0 ? seconds : 1);
 }
 
-static void reply_not_created(const struct exchange *x) {
-  const char *refusal = store_refusal(x->responder->store);
+static void reply_not_created(const struct exchange *x, const char *refusal) {
   cleanup_buf struct buf message = {0};
   if (*refusal)
     buf_printf(&message, "The call was not created: %s refuses it", refusal);
@@ -151,28 +151,27 @@ static void reply_not_created(const struct exchange *x) {
   reply_unavailable(x->reply, 1, buf_text(&message));
 }
 
-static void reply_to_create(const struct exchange *x, const struct call *call,
-                            enum store_create outcome, int64_t retry_ms) {
+static void reply_to_create(const struct exchange *x, const struct call *call, enum verdict verdict,
+                            const struct creation *creation) {
   const struct config *config = x->responder->config;
-  switch (outcome) {
-  case STORE_CREATED:
+  switch (verdict) {
+  case VERDICT_CREATED:
     reply_created(x, call);
     return;
-  case STORE_TOO_MANY_CONCURRENT:
-    reply_limited(x->reply, "Maximum concurrent calls reached", config->max_concurrent, retry_ms);
+  case VERDICT_TOO_MANY_CONCURRENT:
+    reply_limited(x->reply, "Maximum concurrent calls reached", config->max_concurrent,
+                  creation->retry_ms);
     return;
-  case STORE_TOO_MANY_A_SECOND:
-    reply_limited(x->reply, "Calls per second limit exceeded", config->max_cps, retry_ms);
+  case VERDICT_TOO_MANY_A_SECOND:
+    reply_limited(x->reply, "Calls per second limit exceeded", config->max_cps, creation->retry_ms);
     return;
-  case STORE_REBUILDING:
+  case VERDICT_REBUILDING:
     reply_unavailable(x->reply, 2, "The state of live calls is being rebuilt. Try again shortly");
     return;
-  case STORE_UNAVAILABLE:
-    reply_not_created(x);
+  case VERDICT_REFUSED:
+    reply_not_created(x, creation->refusal);
     return;
-  case STORE_UNKNOWN:
-    log_warn("call.unknown", "id=%s msg=\"it is not known whether the call was created\"",
-             call->id);
+  case VERDICT_UNKNOWN:
     reply_unavailable(x->reply, 2,
                       "It is not known whether the call was created: a database did "
                       "not answer in time");
@@ -181,16 +180,12 @@ static void reply_to_create(const struct exchange *x, const struct call *call,
 }
 
 void calls_post(const struct exchange *x) {
-  const struct config *config = x->responder->config;
-  struct call call = {.seq = 1, .upload = UPLOAD_WAITING};
+  struct call call = {0};
+  struct creation creation;
   if (!check_envelope(x) || !take_body(x, &call))
     return;
-  snprintf(call.api_key, sizeof(call.api_key), "%s", x->api_key);
-  id_new(id_shard_of_owner(x->api_key), call.id);
-  lifecycle_draw(&call.plan, config->time_scale, config->upload_failure_rate);
-  int64_t retry_ms = 0;
-  enum store_create outcome = store_create(x->responder->store, &call, &retry_ms);
-  reply_to_create(x, &call, outcome, retry_ms);
+  enum verdict verdict = create_call(x->responder->store, x->api_key, &call, &creation);
+  reply_to_create(x, &call, verdict, &creation);
 }
 
 /* --- GET -------------------------------------------------------------------------------------- */
@@ -202,16 +197,17 @@ void calls_get(const struct exchange *x) {
     return;
   }
   struct call call;
-  struct store_held held = {0};
-  enum store_find found = STORE_ABSENT;
-  /* else it is another's, or nobody's */
-  if (!id_is_ours(id) || id_shard(id) == id_shard_of_owner(x->api_key))
-    found = store_find(x->responder->store, id, &call, &held);
-  if (found == STORE_DOWN)
-    reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
-  else if (found == STORE_ABSENT || strcmp(call.api_key, x->api_key) != 0 || !call.metadata)
-    reply_error(x->reply, 404, "Call not found");
-  else
+  struct find_held held;
+  switch (find_call(x->responder->store, x->api_key, id, &call, &held)) {
+  case FIND_FOUND:
     call_json(&x->reply->body, &call);
-  store_held_done(&held);
+    break;
+  case FIND_ABSENT:
+    reply_error(x->reply, 404, "Call not found");
+    break;
+  case FIND_DOWN:
+    reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
+    break;
+  }
+  find_done(&held);
 }

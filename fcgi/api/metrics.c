@@ -2,9 +2,11 @@
 
 #include "fcgi/http/router.h"
 
+#include "calls/metrics.h"
+
 void metrics_get(const struct exchange *x) {
-  struct row_metrics m;
-  if (!store_metrics(x->responder->store, &m)) {
+  struct metrics m;
+  if (!metrics_read(x->responder->store, &m)) {
     reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
     return;
   }

@@ -2,6 +2,7 @@
 
 #include "fcgi/http/router.h"
 
+#include "calls/readiness.h"
 #include "common/clock.h"
 #include "fcgi/http/url.h"
 
@@ -45,7 +46,7 @@ void service_health(const struct exchange *x) {
 
 void service_ready(const struct exchange *x) {
   cleanup_buf struct buf missing = {0};
-  store_missing(x->responder->store, &missing);
+  readiness_missing(x->responder->store, &missing);
   if (!missing.len) {
     buf_str(&x->reply->body, "{\"status\":\"ready\",");
     add_timestamp(&x->reply->body);

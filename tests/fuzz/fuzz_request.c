@@ -1,8 +1,8 @@
 /*
  * Whole requests, from the parameters that a web server hands over to the reply: request.c,
- * routes.c, auth.c, cors.c, calls.c, reply.c and the rest of fcgi/ but for the two modules at its
- * ends, which stand here: a gateway that reads the input, a store that says what the input wants
- * and holds what it is asked to store against what was promised.
+ * router.c, auth.c, cors.c, calls.c, reply.c and the rest of fcgi/ but for the two modules at its
+ * ends, which stand here: a gateway that reads the input, the operations of calls/, which say
+ * what the input wants and hold what they are asked for against what was promised.
  *
  * An input is lines NAME=VALUE up to an empty one, then the body. STORE=N is what the store
  * answers, SITE=1 another configuration, CUT=1 a body that was cut short; the others are CGI's
@@ -11,6 +11,10 @@
 
 #include "tests/fuzz/fuzz.h"
 
+#include "calls/create.h"
+#include "calls/find.h"
+#include "calls/metrics.h"
+#include "calls/readiness.h"
 #include "common/json.h"
 #include "fcgi/http/router.h"
 
@@ -56,7 +60,8 @@ static void gateway_take(struct gateway *g, const uint8_t *data, size_t size) {
   g->body_len = size - (size_t)(g->body - (const char *)data);
 }
 
-/* --- the store -------------------------------------------------------------------------------- */
+/* --- the operations -----------------------------------------------------------------------------
+ */
 
 struct store {
   int answer;
@@ -64,52 +69,53 @@ struct store {
 };
 
 /* What gets as far as this has a valid key and a body that says what a call needs. */
-enum store_create store_create(struct store *store, struct call *call, int64_t *retry_ms) {
+enum verdict create_call(struct store *store, const char *api_key, struct call *call,
+                         struct creation *creation) {
   cleanup_buf struct buf object = {0};
   struct json_member metadata = {.name = "metadata"};
   const char *error;
-  HOLDS(strcmp(call->api_key, key) == 0 || strcmp(call->api_key, other_key) == 0);
+  HOLDS(strcmp(api_key, key) == 0 || strcmp(api_key, other_key) == 0);
   HOLDS(call_number_valid(call->from) && call_number_valid(call->to));
-  HOLDS(id_shard(call->id) == id_shard_of_owner(call->api_key) && call->seq == 1);
   buf_str(&object, "{\"metadata\":");
   buf_add(&object, call->metadata, call->metadata_len);
   buf_chr(&object, '}');
   HOLDS(json_object_check(object.data, object.len, &metadata, 1, &error));
   HOLDS(metadata.type == JSON_OBJECT);
   store->created++;
+  id_new(id_shard_of_owner(api_key), call->id);
+  call->seq = 1;
   call->entered_ms[0] = call->updated_ms = 1764000000000;
-  *retry_ms = store->answer * INT64_C(100);
-  return (enum store_create)(store->answer % (STORE_UNKNOWN + 1));
+  *creation = (struct creation){.retry_ms = store->answer * INT64_C(100)};
+  if (store->answer & 8)
+    snprintf(creation->refusal, sizeof(creation->refusal), "Redis (OOM: its memory is full)");
+  return (enum verdict)(store->answer % (VERDICT_UNKNOWN + 1));
 }
 
-enum store_find store_find(struct store *store, const char *id, struct call *call,
-                           struct store_held *held) {
+enum found find_call(struct store *store, const char *api_key, const char *id, struct call *call,
+                     struct find_held *held) {
   char same[ID_SIZE];
+  HOLDS(strcmp(api_key, key) == 0 || strcmp(api_key, other_key) == 0);
   HOLDS(id_parse(id, same) && strcmp(id, same) == 0);
   store->found++;
-  *held = (struct store_held){0};
+  *held = (struct find_held){0};
   *call = (struct call){.seq = 1, .metadata = "{}", .metadata_len = 2};
   memcpy(call->id, id, ID_SIZE);
-  snprintf(call->api_key, sizeof(call->api_key), "%s", store->answer & 4 ? other_key : key);
-  return (enum store_find)(store->answer % (STORE_DOWN + 1));
+  snprintf(call->api_key, sizeof(call->api_key), "%s", api_key);
+  return (enum found)(store->answer % (FIND_DOWN + 1));
 }
 
-void store_held_done(struct store_held *held) {
+void find_done(struct find_held *held) {
 }
 
-bool store_metrics(struct store *store, struct row_metrics *metrics) {
+bool metrics_read(struct store *store, struct metrics *metrics) {
   store->summed++;
-  *metrics = (struct row_metrics){.total_calls = store->answer, .current_cps = store->answer};
+  *metrics = (struct metrics){.total_calls = store->answer, .current_cps = store->answer};
   return store->answer & 1;
 }
 
-void store_missing(struct store *store, struct buf *names) {
+void readiness_missing(struct store *store, struct buf *names) {
   if (store->answer & 1)
     buf_str(names, "Redis (OOM: its memory is full)");
-}
-
-const char *store_refusal(const struct store *store) {
-  return store->answer & 8 ? "Redis (OOM: its memory is full)" : "";
 }
 
 /* --- what is promised of a reply -------------------------------------------------------------- */
@@ -217,7 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct gateway gateway;
   cleanup_buf struct buf out = {0};
   gateway_take(&gateway, data, size);
-  struct store store = {.answer = gateway_param(&gateway, "STORE")[0] & 7};
+  struct store store = {.answer = gateway_param(&gateway, "STORE")[0] & 15};
   struct responder *responder = responder_of(*gateway_param(&gateway, "SITE") == '1');
   responder->store = &store;
   request_read(&request, &gateway, responder->config);
