@@ -13,12 +13,12 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
     lighttpd libfcgi0ldbl libpq5 libhiredis0.14 libjson-c5 libuuid1 libev4 libwslay1 libnettle8 \
     libseccomp2 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/lighttpd /var/log/*
-# The folder of the sockets is made here so that the volume mounted there belongs to the user mcs. No
-# access log: what a person follows is the calls.
+# The folder of the sockets is made here, so that the volume mounted there belongs to the user mcs. There
+# is no access log: `logs -f api` shows the transitions of calls.
 RUN useradd --system --user-group --no-create-home --home-dir /nonexistent mcs \
     && mkdir -p /run/mcs/log && ln -s /dev/null /run/mcs/log/access.log && : >/run/mcs/lock \
     && mkdir -m 700 /run/mcs/run && chown mcs:mcs /run/mcs/run
-# As in a clone that was built: `./mcs vars`, which lighttpd.conf includes, finds what it knows.
+# The same folders as in a clone that was built, because lighttpd.conf includes `./mcs vars`.
 WORKDIR /opt/mcs
 COPY --from=build /src/build/release/mcs-* build/release/
 COPY mcs lighttpd.conf ./

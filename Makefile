@@ -88,7 +88,7 @@ $(B)/gen/lua.c: tools/embed $(wildcard lua/*.lua)
 	@mkdir -p $(@D)
 	$(Q)tools/embed lua $(filter %.lua,$^) > $@
 
-# --- unit tests: a program a module, no test framework beyond tests/unit/test.h -------------------
+# --- unit tests: one program for each module, no test framework beyond tests/unit/test.h -------------------
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ := request target json call handshake inlet config
 $(B)/tests/%: tests/unit/%.c tests/unit/test.h $(LIBS) Makefile
@@ -131,7 +131,7 @@ $(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/relay: $(B)/tests/%
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle
 
-# --- what ./mcs bench measures with ----------------------------------------------------------------
+# --- the programs of ./mcs bench -------------------------------------------------------------------
 BENCH := floor late push
 fan_SRC := $(addprefix bench/fan/,main.c subscriber.c publisher.c processes.c)
 $(B)/bench/floor: $(B)/fcgi/http/pool.o
@@ -153,7 +153,7 @@ SBINDIR ?= $(PREFIX)/sbin
 DATADIR ?= $(PREFIX)/share/mcs
 MANDIR  ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-# Whose processes may connect to the sockets in /run/mcs: the web server's.
+# The group that may connect to the sockets in /run/mcs: the web server's.
 WEBGROUP ?= www-data
 
 MANUALS  := $(notdir $(wildcard docs/man/*.[58]))
@@ -162,7 +162,7 @@ UNITS    := mcs.target mcs-responders.socket $(SERVICES:%=%.service)
 DATA     := $(wildcard sql/*.sql sql/*/*.sql lua/*.lua) lighttpd.conf \
             $(filter-out deploy/systemd/%,$(shell find deploy -type f))
 FILL     := sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@datadir@|$(DATADIR)|g' -e 's|@webgroup@|$(WEBGROUP)|g'
-# The day of the newest version; of one that is not released yet, that of its source, or today.
+# The date of the newest version; if that is not released, the date of the source, or today.
 DATE     := $(or $(shell sed -n '/^## /{s/^.* - \([0-9-]*\)$$/\1/p;q;}' CHANGELOG.md),$(SOURCE_DATE_EPOCH:%=@%))
 
 $(B)/man/%: docs/man/% $(B)/mcs-admin CHANGELOG.md
