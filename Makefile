@@ -103,6 +103,14 @@ $(B)/tests/test_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
 $(B)/tests/test_inlet: UNIT_LIBS := -lwslay
 $(B)/tests/test_request: $(B)/fcgi/http/request.o
 $(B)/tests/test_reply: $(B)/fcgi/http/reply.o
+# Modules of the worker, with the clock and the stores of tests/unit/fake_stores.h in place of ours.
+WORKER_UNIT := audit batch retention rival
+FAKES := clock_monotonic_ms pg_disconnect pg_exec pg_session pg_sqlstate pg_timed_out redis_run_id row_read \
+         live_apply_queue live_drain live_drop_queue live_is_ready live_requeue_queue live_restore_queue \
+         worker_sleep worker_stopping
+$(WORKER_UNIT:%=$(B)/tests/test_%): $(B)/tests/test_%: $(B)/worker/%.o $(B)/worker/worker.o
+$(WORKER_UNIT:%=$(B)/tests/test_%): LDFLAGS += $(FAKES:%=-Wl,--wrap=%)
+$(B)/tests/test_audit: LDFLAGS += -Wl,--wrap=reconcile_page,--wrap=redis_queue,--wrap=redis_next
 unit: $(UNIT:%=$(B)/tests/%) $(FUZZ:%=$(B)/tests/test_corpus_%) ## Build the unit tests
 
 # --- fuzz targets: linked with libFuzzer by MODE=fuzz, else with a replay of their corpus ----------
