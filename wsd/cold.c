@@ -41,7 +41,7 @@ enum stage {
 struct cold {
   struct ev_loop *loop;
   const struct config *config;
-  struct answer_to to;
+  struct lookup_owner owner;
   int host;                       /* the one that is connected, or to be tried next */
   char address[CONFIG_ITEM_SIZE]; /* that of it; "" while it is not known */
   PGconn *conn;                   /* NULL exactly while away */
@@ -82,18 +82,18 @@ static struct question *pop(struct questions *list) {
   return question;
 }
 
-static void answer(struct cold *cold, struct question *question, enum answer_kind kind,
+static void report(struct cold *cold, struct question *question, enum lookup_outcome outcome,
                    const struct call *call) {
-  const struct answer it = {
-      .id = question->id, .ticket = question->ticket, .kind = kind, .call = call};
-  cold->to.take(cold->to.arg, &it);
+  const struct lookup_result result = {
+      .id = question->id, .ticket = question->ticket, .outcome = outcome, .call = call};
+  cold->owner.on_result(cold->owner.arg, &result);
   free(question);
 }
 
 /* Answers as many as there are now; what the answers bring along stays. */
-static void answer_all(struct cold *cold, struct questions *list, enum answer_kind kind) {
+static void report_all(struct cold *cold, struct questions *list, enum lookup_outcome outcome) {
   for (int left = list->count; left > 0; left--)
-    answer(cold, pop(list), kind, NULL);
+    report(cold, pop(list), outcome, NULL);
 }
 
 /* --- the connection --------------------------------------------------------------------------- */
@@ -135,8 +135,8 @@ static void fail(struct cold *cold, const char *op, const char *reason) {
   ev_timer_set(&cold->retry, cold->backoff_s, 0.);
   ev_timer_start(cold->loop, &cold->retry);
   cold->backoff_s = cold->backoff_s * 2 < backoff_max_s ? cold->backoff_s * 2 : backoff_max_s;
-  answer_all(cold, &cold->asked, ANSWER_AWAY);
-  answer_all(cold, &cold->waiting, ANSWER_AWAY);
+  report_all(cold, &cold->asked, LOOKUP_UNAVAILABLE);
+  report_all(cold, &cold->waiting, LOOKUP_UNAVAILABLE);
 }
 
 static void fail_pg(struct cold *cold, const char *op) {
@@ -246,7 +246,7 @@ static void ask_next(struct cold *cold) {
 }
 
 /* Answers all questions for that call; the same id may have been asked for twice. */
-static void answer_row(struct cold *cold, const struct call *call) {
+static void report_row(struct cold *cold, const struct call *call) {
   struct questions rest, found;
   struct question *question;
   questions_init(&rest);
@@ -256,14 +256,14 @@ static void answer_row(struct cold *cold, const struct call *call) {
   while ((question = pop(&rest)))
     push(&cold->asked, question);
   while ((question = pop(&found)))
-    answer(cold, question, ANSWER_FOUND, call);
+    report(cold, question, LOOKUP_FOUND, call);
 }
 
 static void take_rows(struct cold *cold, const PGresult *result) {
   for (int row = 0; row < PQntuples(result); row++) {
     struct call call;
     if (row_read(result, row, &call)) {
-      answer_row(cold, &call);
+      report_row(cold, &call);
     } else {
       cold->row_unread = true;
       log_error("row.unreadable", "msg=\"a row of calls that this version cannot read\"");
@@ -287,7 +287,7 @@ static void finish(struct cold *cold) {
   cold->stage = STAGE_IDLE;
   cold->quiet = false;
   cold->backoff_s = backoff_min_s;
-  answer_all(cold, &cold->asked, cold->row_unread ? ANSWER_AWAY : ANSWER_UNKNOWN);
+  report_all(cold, &cold->asked, cold->row_unread ? LOOKUP_UNAVAILABLE : LOOKUP_UNKNOWN);
   ask_next(cold);
 }
 
@@ -340,7 +340,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events) {
   else if (cold->asked.head && cold->asked.head->due_ms <= now)
     fail(cold, "ask", "deadline passed");
   while (cold->waiting.head && cold->waiting.head->due_ms <= now)
-    answer(cold, pop(&cold->waiting), ANSWER_AWAY, NULL);
+    report(cold, pop(&cold->waiting), LOOKUP_UNAVAILABLE, NULL);
   if (!starting && !cold->asked.head && !cold->waiting.head)
     ev_timer_stop(loop, timer);
 }
@@ -362,13 +362,14 @@ bool cold_ask(struct cold *cold, const char *id, uint32_t ticket) {
   return true;
 }
 
-struct cold *cold_new(struct ev_loop *loop, const struct config *config, struct answer_to to) {
+struct cold *cold_new(struct ev_loop *loop, const struct config *config,
+                      struct lookup_owner owner) {
   struct cold *cold = calloc(1, sizeof(*cold));
   if (!cold)
     log_oom();
   cold->loop = loop;
   cold->config = config;
-  cold->to = to;
+  cold->owner = owner;
   cold->backoff_s = backoff_min_s;
   questions_init(&cold->waiting);
   questions_init(&cold->asked);

@@ -2,7 +2,7 @@
 
 #include "common/cleanup.h"
 #include "common/config.h"
-#include "wsd/answer.h"
+#include "wsd/lookup_result.h"
 
 #include <ev.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@ struct cold;
 enum { COLD_QUEUE_MAX = 10000, COLD_BATCH_MAX = 256, COLD_DEADLINE_MS = 2000 };
 
 /* Begins to connect. `config` must outlive it. */
-struct cold *cold_new(struct ev_loop *loop, const struct config *config, struct answer_to to);
+struct cold *cold_new(struct ev_loop *loop, const struct config *config, struct lookup_owner owner);
 /* What was asked for is not answered any more. */
 void cold_free(struct cold *cold);
 

@@ -32,10 +32,10 @@ struct headers {
 
 enum { KEY_TEXT_LEN = 24, KEY_LEN = 16 };
 
-static const struct answer {
+static const struct refusal {
   enum handshake_status status;
   const char *reason, *message, *headers;
-} answers[] = {
+} refusals[] = {
     {HANDSHAKE_BAD, "Bad Request", "Malformed WebSocket handshake", ""},
     {HANDSHAKE_FORBIDDEN, "Forbidden", "Origin not allowed", ""},
     {HANDSHAKE_NOT_FOUND, "Not Found", "Not found", ""},
@@ -228,7 +228,7 @@ static bool read_headers(struct slice rest, struct headers *headers) {
 }
 
 /* The key must be the base64 of 16 bytes; writes what proves that we read it. */
-static bool answer_key(struct slice key, char accept[HANDSHAKE_ACCEPT_SIZE]) {
+static bool read_key(struct slice key, char accept[HANDSHAKE_ACCEPT_SIZE]) {
   struct base64_decode_ctx decoder;
   uint8_t bytes[BASE64_DECODE_LENGTH(KEY_TEXT_LEN)], digest[SHA1_DIGEST_SIZE];
   size_t len = sizeof(bytes);
@@ -266,7 +266,7 @@ static enum handshake_status check_head(struct handshake *h, const char *base_pa
       !is(headers.version, "13"))
     return HANDSHAKE_NO_UPGRADE;
   if (headers.has_body || headers.keys != 1 || headers.origins > 1 ||
-      !answer_key(headers.key, h->accept))
+      !read_key(headers.key, h->accept))
     return HANDSHAKE_BAD;
   if (headers.bad_protocols) {
     h->message = "Sec-WebSocket-Protocol is not a list of tokens";
@@ -341,18 +341,18 @@ void handshake_accept(struct buf *out, const struct handshake *h) {
 
 void handshake_refuse(struct buf *out, enum handshake_status status, const char *message,
                       bool is_head) {
-  const struct answer *answer = answers;
-  while (answer->status != status) {
-    answer++;
-    assert(answer < answers + ARRAY_LEN(answers));
+  const struct refusal *refusal = refusals;
+  while (refusal->status != status) {
+    refusal++;
+    assert(refusal < refusals + ARRAY_LEN(refusals));
   }
   cleanup_buf struct buf body = {0};
-  buf_printf(&body, "{\"error\":\"%s\",\"message\":\"%s\"}", answer->reason,
-             message ? message : answer->message);
+  buf_printf(&body, "{\"error\":\"%s\",\"message\":\"%s\"}", refusal->reason,
+             message ? message : refusal->message);
   buf_printf(out,
              "HTTP/1.1 %d %s\r\n%sContent-Type: application/json\r\nContent-Length: %zu\r\n"
              "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
-             (int)status, answer->reason, answer->headers, body.len);
+             (int)status, refusal->reason, refusal->headers, body.len);
   if (!is_head)
     buf_add(out, body.data, body.len);
 }

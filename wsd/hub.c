@@ -226,20 +226,20 @@ static void on_found(struct hub *hub, struct topic *topic, const struct call *ca
     look_up(hub, topic);
 }
 
-void hub_answer(struct hub *hub, const struct answer *answer) {
-  struct topic *topic = topic_find(hub, answer->id);
-  if (!topic || topic->ticket != answer->ticket)
+void hub_lookup_done(struct hub *hub, const struct lookup_result *result) {
+  struct topic *topic = topic_find(hub, result->id);
+  if (!topic || topic->ticket != result->ticket)
     return; /* everybody left, or it was asked anew */
   topic->ticket = 0;
   topic->busy++;
-  switch (answer->kind) {
-  case ANSWER_FOUND:
-    on_found(hub, topic, answer->call);
+  switch (result->outcome) {
+  case LOOKUP_FOUND:
+    on_found(hub, topic, result->call);
     break;
-  case ANSWER_UNKNOWN:
+  case LOOKUP_UNKNOWN:
     refuse(hub, topic, HUB_UNKNOWN, true);
     break;
-  case ANSWER_AWAY:
+  case LOOKUP_UNAVAILABLE:
     on_away(hub, topic);
     break;
   }

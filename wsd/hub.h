@@ -1,6 +1,6 @@
 #pragma once
 
-#include "wsd/answer.h"
+#include "wsd/lookup_result.h"
 
 #include <ev.h>
 #include <stdbool.h>
@@ -40,7 +40,8 @@ struct hub_owner {
                   bool last);
   /* The watcher gets nothing more, and is to leave. Only HUB_GONE comes after news. */
   void (*on_refused)(struct subscriber *subscriber, enum hub_refusal refusal);
-  /* Starts a lookup, whose answer goes to hub_answer() later. False if that is impossible now. */
+  /* Starts a lookup, whose answer goes to hub_lookup_done() later. False if that is impossible now.
+   */
   bool (*look_up)(void *arg, const char *id, uint32_t ticket);
   void *arg; /* for look_up */
 };
@@ -60,6 +61,6 @@ const char *hub_id(const struct subscriber *subscriber);
 
 /* A packed line came on a channel of events. */
 void hub_event(struct hub *hub, const char *line, size_t len);
-void hub_answer(struct hub *hub, const struct answer *answer);
+void hub_lookup_done(struct hub *hub, const struct lookup_result *result);
 /* Events may have been missed: looks every topic up again, in paces. */
 void hub_recheck(struct hub *hub);

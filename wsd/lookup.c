@@ -29,7 +29,7 @@ struct request {
 
 struct lookup {
   struct ev_loop *loop;
-  struct answer_to to;
+  struct lookup_owner owner;
   struct cold *cold;
   struct redis_async *link;
   char run_id[RUN_ID_SIZE]; /* of the Redis that is connected; "" until known */
@@ -92,16 +92,16 @@ static void dequeue(struct lookup *lookup, struct request *request) {
     lookup->tail = request->prev;
 }
 
-static void answer(struct lookup *lookup, const struct request *request, enum answer_kind kind,
-                   const struct call *call) {
-  const struct answer it = {
-      .id = request->id, .ticket = request->ticket, .kind = kind, .call = call};
-  lookup->to.take(lookup->to.arg, &it);
+static void report(struct lookup *lookup, const struct request *request,
+                   enum lookup_outcome outcome, const struct call *call) {
+  const struct lookup_result result = {
+      .id = request->id, .ticket = request->ticket, .outcome = outcome, .call = call};
+  lookup->owner.on_result(lookup->owner.arg, &result);
 }
 
 static void ask_record(struct lookup *lookup, const struct request *request) {
   if (!cold_ask(lookup->cold, request->id, request->ticket))
-    answer(lookup, request, ANSWER_AWAY, NULL);
+    report(lookup, request, LOOKUP_UNAVAILABLE, NULL);
 }
 
 /* The marker is read before the line: so the line is not older than live state that was ready. */
@@ -126,7 +126,7 @@ static void on_line(redisAsyncContext *redis, void *reply, void *arg) {
   if (lookup->closing || request->late)
     ; /* nobody waits for it */
   else if (read_line(request, reply, &call))
-    answer(lookup, request, ANSWER_FOUND, &call);
+    report(lookup, request, LOOKUP_FOUND, &call);
   else
     ask_record(lookup, request);
   free(request);
@@ -178,17 +178,18 @@ bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket) {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-struct lookup *lookup_new(struct ev_loop *loop, const struct config *config, struct answer_to to) {
+struct lookup *lookup_new(struct ev_loop *loop, const struct config *config,
+                          struct lookup_owner owner) {
   struct lookup *lookup = calloc(1, sizeof(*lookup));
   if (!lookup)
     log_oom();
   lookup->loop = loop;
-  lookup->to = to;
-  lookup->cold = cold_new(loop, config, to);
+  lookup->owner = owner;
+  lookup->cold = cold_new(loop, config, owner);
   ev_timer_init(&lookup->tick, on_tick, 0., tick_s);
   lookup->tick.data = lookup;
-  const struct redis_async_owner owner = {on_connected, on_lost, lookup};
-  lookup->link = redis_async_new(loop, config, "commands", &owner);
+  const struct redis_async_owner redis_owner = {on_connected, on_lost, lookup};
+  lookup->link = redis_async_new(loop, config, "commands", &redis_owner);
   return lookup;
 }
 

@@ -2,7 +2,7 @@
 
 #include "common/cleanup.h"
 #include "common/config.h"
-#include "wsd/answer.h"
+#include "wsd/lookup_result.h"
 
 #include <ev.h>
 #include <stdbool.h>
@@ -17,7 +17,8 @@ struct lookup;
 enum { LOOKUP_REDIS_MS = 1000 };
 
 /* Begins to connect. `config` must outlive it. */
-struct lookup *lookup_new(struct ev_loop *loop, const struct config *config, struct answer_to to);
+struct lookup *lookup_new(struct ev_loop *loop, const struct config *config,
+                          struct lookup_owner owner);
 /* What was asked for is not answered any more. */
 void lookup_free(struct lookup *lookup);
 

@@ -16,9 +16,9 @@ static bool on_look_up(void *arg, const char *id, uint32_t ticket) {
   return lookup_start(server->lookup, id, ticket);
 }
 
-static void on_answer(void *arg, const struct answer *answer) {
+static void on_lookup_done(void *arg, const struct lookup_result *result) {
   struct server *server = arg;
-  hub_answer(server->hub, answer);
+  hub_lookup_done(server->hub, result);
 }
 
 static void on_event(void *arg, const char *line, size_t len) {
@@ -79,7 +79,7 @@ struct server *server_new(struct ev_loop *loop, const struct config *config, lon
   server->connections_max = connections_max;
   const struct hub_owner hub_owner = {conn_on_news, conn_on_refused, on_look_up, server};
   server->hub = hub_new(loop, &hub_owner);
-  server->lookup = lookup_new(loop, config, (struct answer_to){on_answer, server});
+  server->lookup = lookup_new(loop, config, (struct lookup_owner){on_lookup_done, server});
   const struct feed_owner feed_owner = {on_event, on_subscribed, server};
   server->feed = feed_new(loop, config, lookup_link(server->lookup), &feed_owner);
   ev_timer_init(&server->tick, on_tick, 1., 1.);

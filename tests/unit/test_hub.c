@@ -104,15 +104,15 @@ static void event(const char *id, int seq, bool final) {
 
 static void found_with(const char *id, uint32_t ticket, int seq, bool final) {
   struct call call = make_call(id, seq, final);
-  hub_answer(hub, &(struct answer){id, ticket, ANSWER_FOUND, &call});
+  hub_lookup_done(hub, &(struct lookup_result){id, ticket, LOOKUP_FOUND, &call});
 }
 
 static void found(const char *id, int seq, bool final) {
   found_with(id, last_ticket, seq, final);
 }
 
-static void nothing(const char *id, enum answer_kind kind) {
-  hub_answer(hub, &(struct answer){id, last_ticket, kind, NULL});
+static void nothing(const char *id, enum lookup_outcome outcome) {
+  hub_lookup_done(hub, &(struct lookup_result){id, last_ticket, outcome, NULL});
 }
 
 static void test_state_then_news(void) {
@@ -269,10 +269,10 @@ static void test_refusals(void) {
   struct client a = {0}, b = {0}, c = {0}, d = {0};
   begin();
   hub_join(hub, &a.subscriber, ID_A);
-  nothing(ID_A, ANSWER_UNKNOWN);
+  nothing(ID_A, LOOKUP_UNKNOWN);
   CHECK_STR(a.got, "?");
   hub_join(hub, &b.subscriber, ID_A);
-  nothing(ID_A, ANSWER_AWAY);
+  nothing(ID_A, LOOKUP_UNAVAILABLE);
   CHECK_STR(b.got, "!");
   can_ask = false;
   hub_join(hub, &c.subscriber, ID_A);
@@ -282,7 +282,7 @@ static void test_refusals(void) {
   found(ID_A, 1, false);
   hub_recheck(hub);
   ev_run(loop, EVRUN_ONCE);
-  nothing(ID_A, ANSWER_UNKNOWN);
+  nothing(ID_A, LOOKUP_UNKNOWN);
   CHECK_STR(d.got, "+1x");
   finish();
 }
@@ -295,7 +295,7 @@ static void test_away_keeps_subscribers(void) {
   hub_join(hub, &a.subscriber, ID_A);
   found(ID_A, 1, false);
   hub_join(hub, &b.subscriber, ID_A);
-  nothing(ID_A, ANSWER_AWAY);
+  nothing(ID_A, LOOKUP_UNAVAILABLE);
   CHECK_STR(a.got, "+1");
   CHECK_STR(b.got, "!");
   asked[0] = '\0';
