@@ -34,7 +34,7 @@ calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
 COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel token
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 # The clients that run on a libev loop: only programs with such a loop link them.
-ASYNC  := redis_async
+ASYNC  := pg_async pg_queue redis_async
 async_OBJ := $(ASYNC:%=$(B)/common/%.o)
 LIBS := $(B)/libcalls.a $(B)/libcommon.a
 
@@ -42,7 +42,7 @@ responder_SRC := fcgi/main.c \
                  $(addprefix fcgi/http/,pool.c gateway.c request.c reply.c router.c auth.c cors.c url.c refusals.c) \
                  $(addprefix fcgi/api/,calls.c metrics.c service.c)
 wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
-                   hub.c feed.c lookup.c cold.c)
+                   hub.c feed.c lookup.c database.c)
 worker_SRC    := $(addprefix worker/,main.c worker.c poll.c batch.c advance.c upload.c reconcile.c rival.c audit.c retention.c)
 admin_SRC     := $(addprefix admin/,main.c config.c migrate.c failed.c follow.c watch.c ws.c events.c ready.c listen.c)
 

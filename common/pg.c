@@ -321,8 +321,12 @@ static PGresult *collect(struct pg *pg, int64_t deadline_ms) {
   return NULL;
 }
 
-static bool succeeded(const PGresult *r) {
-  return PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK;
+/* Without a code the connection broke; a proxy says so with class 08. */
+enum pg_outcome pg_outcome_of(const PGresult *r) {
+  if (PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK)
+    return PG_DONE;
+  const char *sqlstate = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+  return sqlstate && *sqlstate && strncmp(sqlstate, "08", 2) != 0 ? PG_REFUSED : PG_UNKNOWN;
 }
 
 /* Nor is an error that a statement meets again and again. */
@@ -348,9 +352,9 @@ static bool set_up(struct pg *pg, int64_t deadline_ms) {
   cleanup_pgresult PGresult *r = NULL;
   if (pg_send_setup(pg->conn, pg->config, pg->prepare ? pg->statements : none))
     r = collect(pg, deadline_ms);
-  if (r && !succeeded(r))
+  if (r && pg_outcome_of(r) != PG_DONE)
     note_error(pg, "setup", r);
-  return r && succeeded(r);
+  return r && pg_outcome_of(r) == PG_DONE;
 }
 
 bool pg_connect(struct pg *pg, int64_t deadline_ms) {
@@ -402,22 +406,22 @@ static enum pg_outcome exec(struct pg *pg, enum frame frame, const char *stateme
   PGresult *r = collect(pg, deadline_ms);
   if (!r)
     return PG_UNKNOWN;
-  if (succeeded(r)) {
+  enum pg_outcome outcome = pg_outcome_of(r);
+  if (outcome == PG_DONE) {
     *result = r;
     return PG_DONE;
   }
   note_error(pg, statement, r);
   PQclear(r);
   /* Shutdowns and terminations (class 57P), a server that has become read-only and a plan that no
-   * longer fits: begin anew next time. An error was reported, so the statement was rolled back.
-   * Without a code the connection broke. */
-  bool lost = !pg->sqlstate[0] || strncmp(pg->sqlstate, "08", 2) == 0; /* a proxy says so, too */
-  if (lost || strncmp(pg->sqlstate, "57P", 3) == 0 || strcmp(pg->sqlstate, "25006") == 0 ||
-      strcmp(pg->sqlstate, "26000") == 0 || strcmp(pg->sqlstate, "0A000") == 0)
+   * longer fits: begin anew next time. An error was reported, so the statement was rolled back. */
+  if (outcome == PG_UNKNOWN || strncmp(pg->sqlstate, "57P", 3) == 0 ||
+      strcmp(pg->sqlstate, "25006") == 0 || strcmp(pg->sqlstate, "26000") == 0 ||
+      strcmp(pg->sqlstate, "0A000") == 0)
     pg_disconnect(pg);
   else
     end_transaction(pg, deadline_ms);
-  return lost ? PG_UNKNOWN : PG_REFUSED;
+  return outcome;
 }
 
 enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count, const char *const *values,

@@ -96,6 +96,8 @@ enum pg_gathered {
 };
 /* Takes what has come. `*result` is NULL before the first call, and is to be cleared in the end. */
 must_check enum pg_gathered pg_gather(PGconn *conn, PGresult **result);
+/* What a gathered result says of its statement. */
+enum pg_outcome pg_outcome_of(const PGresult *result);
 
 /* The text of a statement of sql/queries; asserts that there is one of that name. */
 const char *pg_statement_text(const char *name);

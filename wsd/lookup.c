@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "calls/keys.h"
 #include "common/log.h"
-#include "wsd/cold.h"
+#include "wsd/database.h"
 #include "common/redis_async.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ struct request {
 struct lookup {
   struct ev_loop *loop;
   struct lookup_owner owner;
-  struct cold *cold;
+  struct database *database;
   struct redis_async *link;
   char run_id[RUN_ID_SIZE]; /* of the Redis that is connected; "" until known */
   struct request *head, *tail;
@@ -99,8 +99,8 @@ static void report(struct lookup *lookup, const struct request *request,
   lookup->owner.on_result(lookup->owner.arg, &result);
 }
 
-static void ask_record(struct lookup *lookup, const struct request *request) {
-  if (!cold_ask(lookup->cold, request->id, request->ticket))
+static void ask_database(struct lookup *lookup, const struct request *request) {
+  if (!database_look_up(lookup->database, request->id, request->ticket))
     report(lookup, request, LOOKUP_UNAVAILABLE, NULL);
 }
 
@@ -128,7 +128,7 @@ static void on_line(redisAsyncContext *redis, void *reply, void *arg) {
   else if (read_line(request, reply, &call))
     report(lookup, request, LOOKUP_FOUND, &call);
   else
-    ask_record(lookup, request);
+    ask_database(lookup, request);
   free(request);
 }
 
@@ -139,7 +139,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events) {
     struct request *request = lookup->head;
     dequeue(lookup, request);
     request->late = true;
-    ask_record(lookup, request);
+    ask_database(lookup, request);
   }
   if (!lookup->head)
     ev_timer_stop(loop, timer);
@@ -173,7 +173,7 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
 bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket) {
   if (redis_async_is_ready(lookup->link) && ask_redis(lookup, id, ticket))
     return true;
-  return cold_ask(lookup->cold, id, ticket);
+  return database_look_up(lookup->database, id, ticket);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -185,7 +185,7 @@ struct lookup *lookup_new(struct ev_loop *loop, const struct config *config,
     log_oom();
   lookup->loop = loop;
   lookup->owner = owner;
-  lookup->cold = cold_new(loop, config, owner);
+  lookup->database = database_new(loop, config, owner);
   ev_timer_init(&lookup->tick, on_tick, 0., tick_s);
   lookup->tick.data = lookup;
   const struct redis_async_owner redis_owner = {on_connected, on_lost, lookup};
@@ -197,6 +197,6 @@ void lookup_free(struct lookup *lookup) {
   lookup->closing = true;
   redis_async_free(lookup->link);
   ev_timer_stop(lookup->loop, &lookup->tick);
-  cold_free(lookup->cold);
+  database_free(lookup->database);
   free(lookup);
 }

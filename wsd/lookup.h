@@ -9,7 +9,7 @@
 
 /*
  * Finds out how a call stands: from Redis, if its live state is ready and it answers in time, else
- * from the record (cold.h). Owns the connection to Redis that commands go through.
+ * from PostgreSQL (database.h). Owns the connection to Redis that commands go through.
  */
 struct redis_async;
 struct lookup;
@@ -22,8 +22,8 @@ struct lookup *lookup_new(struct ev_loop *loop, const struct config *config,
 /* What was asked for is not answered any more. */
 void lookup_free(struct lookup *lookup);
 
-/* Asks for a call. The answer comes later, within LOOKUP_REDIS_MS + COLD_DEADLINE_MS. False when
- * too many wait already. */
+/* Asks for a call. The answer comes later, within LOOKUP_REDIS_MS + DATABASE_DEADLINE_MS. False
+ * when too many wait already. */
 must_check bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket);
 
 /* The connection for commands, for whoever else has one to send. */
