@@ -3,8 +3,10 @@
 
 #include "common/redis_async.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/redis.h"
+#include "common/refusal.h"
 #include "common/resolve.h"
 #include "common/sentinel.h"
 
@@ -13,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double backoff_min_s = 0.1, backoff_max_s = 1, sentinel_patience_s = 0.5;
+static const double backoff_min_s = 0.1, backoff_max_s = 1, sentinel_patience_s = 0.5, beat_s = 1;
 
 struct redis_async {
   struct ev_loop *loop;
@@ -27,9 +29,10 @@ struct redis_async {
   struct redis_address at;  /* whom it is connecting to, or connected with */
   char address[CONFIG_ITEM_SIZE]; /* that of its host; "" while it is not known */
   bool ready;
-  char said[200]; /* why it was lost, as last logged; "" when it has worked since */
+  int64_t heard_ms; /* when the heartbeat was last replied to */
+  char said[200];   /* why it was lost, as last logged; "" when it has worked since */
   double backoff_s;
-  ev_timer timer; /* the next try, or the end of patience with this one */
+  ev_timer timer; /* the next try, the end of patience with this one, or the next heartbeat */
 };
 
 redisAsyncContext *redis_async_context(const struct redis_async *client) {
@@ -49,9 +52,10 @@ static void arm(struct redis_async *client, double after_s) {
 /* The context is hiredis's to free, or freed: forget it and try again after a while. */
 static void lost(struct redis_async *client, const char *reason) {
   char quoted[200];
+  bool was_ready = client->ready;
   client->redis = NULL;
   client->asking = false;
-  if (!client->ready) { /* another one may know better */
+  if (!was_ready) { /* another one may know better */
     client->sentinel++;
     resolve_avoid(client->at.host, client->address);
   }
@@ -63,7 +67,8 @@ static void lost(struct redis_async *client, const char *reason) {
   }
   arm(client, client->backoff_s);
   client->backoff_s = client->backoff_s * 2 < backoff_max_s ? client->backoff_s * 2 : backoff_max_s;
-  client->owner.on_lost(client->owner.arg);
+  if (client->owner.on_lost)
+    client->owner.on_lost(client->owner.arg, was_ready);
 }
 
 void redis_async_break(struct redis_async *client, const char *reason) {
@@ -186,12 +191,39 @@ static void start(struct redis_async *client) {
   reach(client);
 }
 
+/* A master that was cut off, and perhaps replaced, refuses the write. */
+static void on_beat_reply(redisAsyncContext *redis, void *reply, void *arg) {
+  struct redis_async *client = redis->data;
+  const redisReply *r = reply;
+  if (!r || !client)
+    return;
+  client->heard_ms = clock_monotonic_ms();
+  if (r->type == REDIS_REPLY_ERROR && sentinel_count(client->config) &&
+      refusal_by_redis(r->str)->reconnect)
+    redis_async_break(client, r->str);
+}
+
+static void beat(struct redis_async *client) {
+  if (clock_monotonic_ms() - client->heard_ms > REDIS_ASYNC_SILENCE_MS) {
+    redis_async_break(client, "no reply to the heartbeat");
+    return;
+  }
+  if (sentinel_count(client->config))
+    redisAsyncCommandArgv(client->redis, on_beat_reply, NULL, SENTINEL_WRITE_WORDS,
+                          (const char **)sentinel_write, NULL);
+  else
+    redisAsyncCommand(client->redis, on_beat_reply, NULL, "PING");
+  arm(client, beat_s);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
   struct redis_async *client = timer->data;
   bool resolving = client->resolving;
   client->resolving = false;
-  if (client->redis)
-    redis_async_break(client, "no answer to the first commands");
+  if (client->ready)
+    beat(client);
+  else if (client->redis)
+    redis_async_break(client, "no reply to the first commands");
   else if (resolving)
     reach(client);
   else
@@ -204,7 +236,11 @@ void redis_async_ready(struct redis_async *client) {
   client->ready = true;
   client->said[0] = '\0';
   client->backoff_s = backoff_min_s;
-  ev_timer_stop(client->loop, &client->timer);
+  client->heard_ms = clock_monotonic_ms();
+  if (client->owner.subscribes)
+    ev_timer_stop(client->loop, &client->timer);
+  else
+    arm(client, beat_s);
   log_info("redis.ready", "connection=%s", client->name);
 }
 

@@ -1,12 +1,10 @@
-/* The subscriber. What an event means is the hub's business. */
+/* The subscription and its heartbeat. What an event means is the hub's business. */
 
 #include "wsd/feed.h"
 
-#include "common/clock.h"
 #include "calls/keys.h"
+#include "common/clock.h"
 #include "common/log.h"
-#include "common/refusal.h"
-#include "common/sentinel.h"
 #include "common/redis_async.h"
 
 #include <stdio.h>
@@ -17,13 +15,14 @@ static const double beat_s = 1;
 
 struct feed {
   struct ev_loop *loop;
-  const struct config *config;
-  struct redis_async *commands, *subscriber;
+  struct redis_async *publisher, *subscriber;
   struct feed_owner owner;
   char heartbeat[KEYS_SIZE]; /* our private channel */
   int64_t heard_ms;          /* when the subscriber last brought anything */
   ev_timer beat;
 };
+
+/* --- the subscriber --------------------------------------------------------------------------- */
 
 static void on_subscribed(struct feed *feed) {
   if (redis_async_is_ready(feed->subscriber))
@@ -55,7 +54,7 @@ static void on_message(redisAsyncContext *redis, void *reply, void *arg) {
     feed->owner.on_event(feed->owner.arg, body->str, body->len);
 }
 
-static void on_connected(void *arg) {
+static void on_subscriber_connected(void *arg) {
   struct feed *feed = arg;
   char channels[KEYS_SHARDS][KEYS_SIZE];
   const char *argv[KEYS_SHARDS + 2] = {"SUBSCRIBE", feed->heartbeat};
@@ -67,58 +66,68 @@ static void on_connected(void *arg) {
                         argv, NULL);
 }
 
-static void on_lost(void *arg) {
+/* --- the heartbeat ---------------------------------------------------------------------------- */
+
+/* An error does: where publishing is denied, the subscriber's silence says so. */
+static void on_published(redisAsyncContext *redis, void *reply, void *arg) {
+  struct feed *feed = arg;
+  if (reply && redis->data)
+    redis_async_ready(feed->publisher);
 }
 
-static void break_links(struct feed *feed, const char *reason) {
-  redis_async_break(feed->subscriber, reason);
-  redis_async_break(feed->commands, reason);
+static void publish(struct feed *feed) {
+  redisAsyncCommand(redis_async_context(feed->publisher), on_published, feed, "PUBLISH %s 1",
+                    feed->heartbeat);
 }
 
-/* A master that was cut off, and perhaps replaced, goes on publishing what nobody has to say. */
-static void on_written(redisAsyncContext *redis, void *reply, void *arg) {
-  const redisReply *r = reply;
-  if (r && redis->data && r->type == REDIS_REPLY_ERROR && refusal_by_redis(r->str)->reconnect)
-    break_links(arg, r->str);
+static void on_publisher_connected(void *arg) {
+  publish(arg);
+}
+
+/* A master that was cut off refuses the publisher, and tells the subscriber nothing. */
+static void on_publisher_lost(void *arg, bool was_ready) {
+  struct feed *feed = arg;
+  if (was_ready)
+    redis_async_break(feed->subscriber, "its heartbeat's connection was lost");
 }
 
 static void on_beat(struct ev_loop *loop, ev_timer *timer, int events) {
   struct feed *feed = timer->data;
-  if (redis_async_is_ready(feed->subscriber) &&
-      clock_monotonic_ms() - feed->heard_ms > FEED_SILENCE_MS) {
-    break_links(feed, "silence on the subscriber");
-    return;
+  bool silent = clock_monotonic_ms() - feed->heard_ms > FEED_SILENCE_MS;
+  if (redis_async_is_ready(feed->subscriber) && silent) {
+    redis_async_break(feed->subscriber, "silence on the subscription");
+    redis_async_break(feed->publisher, "silence on the subscription");
+  } else if (redis_async_is_ready(feed->publisher)) {
+    publish(feed);
   }
-  if (!redis_async_is_ready(feed->commands))
-    return;
-  redisAsyncCommand(redis_async_context(feed->commands), NULL, NULL, "PUBLISH %s 1",
-                    feed->heartbeat);
-  if (sentinel_count(feed->config))
-    redisAsyncCommandArgv(redis_async_context(feed->commands), on_written, feed,
-                          SENTINEL_WRITE_WORDS, (const char **)sentinel_write, NULL);
 }
 
+/* --- life ------------------------------------------------------------------------------------- */
+
 struct feed *feed_new(struct ev_loop *loop, const struct config *config,
-                      struct redis_async *commands, const struct feed_owner *owner) {
+                      const struct feed_owner *owner) {
   struct feed *feed = calloc(1, sizeof(*feed));
   if (!feed)
     log_oom();
   feed->loop = loop;
-  feed->config = config;
-  feed->commands = commands;
   feed->owner = *owner;
   snprintf(feed->heartbeat, sizeof(feed->heartbeat), "mcs:wsd:%08x%08x", arc4random(),
            arc4random());
   ev_timer_init(&feed->beat, on_beat, beat_s, beat_s);
   feed->beat.data = feed;
   ev_timer_start(loop, &feed->beat);
-  const struct redis_async_owner redis_async_owner = {on_connected, on_lost, feed};
-  feed->subscriber = redis_async_new(loop, config, "events", &redis_async_owner);
+  const struct redis_async_owner subscriber = {
+      .on_connected = on_subscriber_connected, .arg = feed, .subscribes = true};
+  const struct redis_async_owner publisher = {
+      .on_connected = on_publisher_connected, .on_lost = on_publisher_lost, .arg = feed};
+  feed->subscriber = redis_async_new(loop, config, "events", &subscriber);
+  feed->publisher = redis_async_new(loop, config, "heartbeat", &publisher);
   return feed;
 }
 
 void feed_free(struct feed *feed) {
   ev_timer_stop(feed->loop, &feed->beat);
+  redis_async_free(feed->publisher);
   redis_async_free(feed->subscriber);
   free(feed);
 }

@@ -31,16 +31,12 @@ struct lookup {
   struct ev_loop *loop;
   struct lookup_owner owner;
   struct database *database;
-  struct redis_async *link;
+  struct redis_async *redis;
   char run_id[RUN_ID_SIZE]; /* of the Redis that is connected; "" until known */
   struct request *head, *tail;
   bool closing;
   ev_timer tick; /* looks at deadlines, while there are any */
 };
-
-struct redis_async *lookup_link(const struct lookup *lookup) {
-  return lookup->link;
-}
 
 /* --- the connection --------------------------------------------------------------------------- */
 
@@ -52,20 +48,21 @@ static void on_info(redisAsyncContext *redis, void *reply, void *arg) {
   const char *at = r->type == REDIS_REPLY_STRING ? strstr(r->str, "\nrun_id:") : NULL;
   size_t len = at ? strcspn(at + 8, "\r\n") : 0;
   if (len == 0 || len >= RUN_ID_SIZE) {
-    redis_async_break(lookup->link, r->type == REDIS_REPLY_ERROR ? r->str : "INFO tells no run_id");
+    redis_async_break(lookup->redis,
+                      r->type == REDIS_REPLY_ERROR ? r->str : "INFO tells no run_id");
     return;
   }
   memcpy(lookup->run_id, at + 8, len);
   lookup->run_id[len] = '\0';
-  redis_async_ready(lookup->link);
+  redis_async_ready(lookup->redis);
 }
 
 static void on_connected(void *arg) {
   struct lookup *lookup = arg;
-  redisAsyncCommand(redis_async_context(lookup->link), on_info, lookup, "INFO server");
+  redisAsyncCommand(redis_async_context(lookup->redis), on_info, lookup, "INFO server");
 }
 
-static void on_lost(void *arg) {
+static void on_lost(void *arg, bool was_ready) {
   struct lookup *lookup = arg;
   lookup->run_id[0] = '\0';
 }
@@ -156,7 +153,7 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
   char ready[KEYS_SIZE], key[KEYS_SIZE];
   keys_ready(keys_shard(id), ready);
   keys_call(id, key);
-  redisAsyncContext *redis = redis_async_context(lookup->link);
+  redisAsyncContext *redis = redis_async_context(lookup->redis);
   if (redisAsyncCommand(redis, on_marker, request, "GET %s", ready) != REDIS_OK) {
     free(request); /* it was not queued, so nobody calls back */
     return false;
@@ -171,7 +168,7 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
 }
 
 bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket) {
-  if (redis_async_is_ready(lookup->link) && ask_redis(lookup, id, ticket))
+  if (redis_async_is_ready(lookup->redis) && ask_redis(lookup, id, ticket))
     return true;
   return database_look_up(lookup->database, id, ticket);
 }
@@ -188,14 +185,15 @@ struct lookup *lookup_new(struct ev_loop *loop, const struct config *config,
   lookup->database = database_new(loop, config, owner);
   ev_timer_init(&lookup->tick, on_tick, 0., tick_s);
   lookup->tick.data = lookup;
-  const struct redis_async_owner redis_owner = {on_connected, on_lost, lookup};
-  lookup->link = redis_async_new(loop, config, "commands", &redis_owner);
+  const struct redis_async_owner redis_owner = {
+      .on_connected = on_connected, .on_lost = on_lost, .arg = lookup};
+  lookup->redis = redis_async_new(loop, config, "commands", &redis_owner);
   return lookup;
 }
 
 void lookup_free(struct lookup *lookup) {
   lookup->closing = true;
-  redis_async_free(lookup->link);
+  redis_async_free(lookup->redis);
   ev_timer_stop(lookup->loop, &lookup->tick);
   database_free(lookup->database);
   free(lookup);

@@ -9,9 +9,8 @@
 
 /*
  * Finds out how a call stands: from Redis, if its live state is ready and it answers in time, else
- * from PostgreSQL (database.h). Owns the connection to Redis that commands go through.
+ * from PostgreSQL (database.h).
  */
-struct redis_async;
 struct lookup;
 
 enum { LOOKUP_REDIS_MS = 1000 };
@@ -25,6 +24,3 @@ void lookup_free(struct lookup *lookup);
 /* Asks for a call. The answer comes later, within LOOKUP_REDIS_MS + DATABASE_DEADLINE_MS. False
  * when too many wait already. */
 must_check bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket);
-
-/* The connection for commands, for whoever else has one to send. */
-struct redis_async *lookup_link(const struct lookup *lookup);

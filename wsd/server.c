@@ -81,7 +81,7 @@ struct server *server_new(struct ev_loop *loop, const struct config *config, lon
   server->hub = hub_new(loop, &hub_owner);
   server->lookup = lookup_new(loop, config, (struct lookup_owner){on_lookup_done, server});
   const struct feed_owner feed_owner = {on_event, on_subscribed, server};
-  server->feed = feed_new(loop, config, lookup_link(server->lookup), &feed_owner);
+  server->feed = feed_new(loop, config, &feed_owner);
   ev_timer_init(&server->tick, on_tick, 1., 1.);
   ev_prepare_init(&server->reap, on_reap);
   server->tick.data = server->reap.data = server;
