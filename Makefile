@@ -104,13 +104,18 @@ $(B)/tests/test_inlet: UNIT_LIBS := -lwslay
 $(B)/tests/test_request: $(B)/fcgi/http/request.o
 $(B)/tests/test_reply: $(B)/fcgi/http/reply.o
 # Modules of the worker, with the clock and the stores of tests/unit/fake_stores.h in place of ours.
-WORKER_UNIT := audit batch retention rival
+WORKER_UNIT := advance audit batch poll reconcile retention rival upload
 FAKES := clock_monotonic_ms pg_disconnect pg_exec pg_session pg_sqlstate pg_timed_out redis_run_id row_read \
          live_apply_queue live_drain live_drop_queue live_is_ready live_requeue_queue live_restore_queue \
          worker_sleep worker_stopping
-$(WORKER_UNIT:%=$(B)/tests/test_%): $(B)/tests/test_%: $(B)/worker/%.o $(B)/worker/worker.o
+$(WORKER_UNIT:%=$(B)/tests/test_%): $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(worker_SRC)))
 $(WORKER_UNIT:%=$(B)/tests/test_%): LDFLAGS += $(FAKES:%=-Wl,--wrap=%)
-$(B)/tests/test_audit: LDFLAGS += -Wl,--wrap=reconcile_page,--wrap=redis_queue,--wrap=redis_next
+$(B)/tests/test_advance: FAKES += live_find live_invalidate row_find row_insert
+$(B)/tests/test_audit: FAKES += reconcile_page redis_queue redis_next
+$(B)/tests/test_reconcile: FAKES += live_rebuild_begin live_rebuild_end pg_exec_open rival_give_way rival_is_there \
+                                    rival_warn_off
+$(B)/tests/test_poll: FAKES += audit_run batch_run live_claim live_heard live_listen pg_connect reconcile_run \
+                               redis_connect redis_fd retention_run rival_give_way rival_warn_off worker_wait
 unit: $(UNIT:%=$(B)/tests/%) $(FUZZ:%=$(B)/tests/test_corpus_%) ## Build the unit tests
 
 # --- fuzz targets: linked with libFuzzer by MODE=fuzz, else with a replay of their corpus ----------

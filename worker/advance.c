@@ -62,12 +62,12 @@ static bool move(struct worker *w, const struct batch *batch, bool *seen) {
   return batch_exec(w, batch, &statement, seen);
 }
 
-enum { INSERT_MS = 100 }; /* so long after the admission the responder is left to insert the row */
+enum { INSERT_MS = 100 }; /* within that after the admission the responder inserts the row */
 
 enum repair {
   REPAIR_NONE,     /* it has no row now; its job was dropped, or comes again */
   REPAIR_DONE,     /* it has one */
-  REPAIR_HOPELESS, /* a database does not answer: no use in going on */
+  REPAIR_HOPELESS, /* a database does not answer: the rest of the batch would fail as well */
 };
 
 static void drop_queue(struct worker *w, const struct job *job, const char *api_key) {
@@ -75,7 +75,7 @@ static void drop_queue(struct worker *w, const struct job *job, const char *api_
   worker_queued(w, -1);
 }
 
-/* Without its live record the call's key is one of those of its shard. */
+/* Without its live record the API key of the call is unknown: it is one of those of its shard. */
 static enum repair drop(struct worker *w, const struct job *job, const struct call *call) {
   log_warn("call.gone", "id=%s msg=\"a job without a call was dropped\"", job->id);
   drop_queue(w, job, call ? call->api_key : NULL);
@@ -85,21 +85,21 @@ static enum repair drop(struct worker *w, const struct job *job, const struct ca
   return REPAIR_NONE;
 }
 
-/* Not the first job, or no live record: drops the job, if the record certainly has no such call. */
+/* Not the first job, or no live record: drops the job if the database certainly has no row. */
 static enum repair drop_unless_there(struct worker *w, const struct job *job,
                                      const struct call *call) {
   struct call stored;
   cleanup_pgresult PGresult *r = NULL;
   if (row_find(w->pg, job->id, clock_monotonic_ms() + ROW_READ_MS, &stored, &r) != PG_DONE)
     return REPAIR_HOPELESS;
-  return r ? REPAIR_NONE /* somebody was faster; the job comes again when its lease is over */
+  return r ? REPAIR_NONE /* inserted meanwhile; the job comes again when its lease is over */
            : drop(w, job, call);
 }
 
 /*
  * A job without a row: the responder is about to insert it (where states are short), or died
- * between the admission and the insert, or does not know whether the insert came through. Then the
- * call is inserted from its live record.
+ * between the admission and the insert, or its insert timed out. Inserts the call from its live
+ * record.
  */
 static enum repair insert_missing(struct worker *w, const struct batch *batch,
                                   const struct job *job) {

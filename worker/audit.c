@@ -1,8 +1,8 @@
 /*
- * Now and then: whatever the record says should have moved on long ago gets its job again, should
- * that be gone from Redis although the live state is ready (somebody deleted it, Redis evicted it,
- * or Redis failed between a commit of `failed --retry` and the queueing). A job that is still there
- * stays as it is; one that runs once too often changes nothing.
+ * The audit restores missing jobs. A key can vanish from Redis although the live state is ready:
+ * somebody deletes it, Redis evicts it, or Redis fails after the commit of `failed --retry`. So the
+ * audit walks through the open rows, and a call that should have moved on long ago gets its job
+ * again. A job that is there stays as it is, and a job that runs twice changes nothing.
  */
 
 #include "worker/audit.h"
@@ -15,7 +15,7 @@
 
 static const char overdue_ms[] = "10000"; /* longer than a job's lease */
 
-/* A Redis that throws keys away when it is full breaks the limits: slots and windows are keys. */
+/* A Redis that evicts keys breaks the limits: slots and windows are keys. */
 static void check_eviction(struct worker *w) {
   const char *const argv[] = {"INFO", "memory"};
   redis_queue(w->redis, 2, argv, NULL);

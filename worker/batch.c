@@ -1,7 +1,7 @@
 /*
- * What all handlers do with the jobs of a batch: one statement, its rows, and jobs given back. A
- * batch is as large as the database can manage, and leaves out rows that another session has
- * locked.
+ * What all handlers share: one statement for the jobs of a batch, its rows, and jobs that are put
+ * off. The size of a batch follows the speed of the database. Rows that another session has locked
+ * are left out.
  */
 
 #include "worker/batch.h"
@@ -48,8 +48,8 @@ static const struct job *first_job(const struct batch *batch, const char *id) {
   return job;
 }
 
-/* The next one about the same call, NULL after the last: there may be two, after Redis went back in
- * time. */
+/* The next job of the same call, NULL after the last. There may be two after Redis was restored
+ * from a snapshot. */
 static const struct job *next_job(const struct batch *batch, const struct job *job) {
   const struct job *next = job + 1;
   return next < batch->jobs + batch->count && by_id(job->id, next) == 0 ? next : NULL;
@@ -218,8 +218,8 @@ static bool is_about_rows(const char *sqlstate) {
   return *sqlstate;
 }
 
-/* The older the call, the later its refused job comes again: each try takes about as long again.
- * So rows that stay refused do not use up REFUSALS_MAX in every batch. */
+/* The older the call, the later its refused job comes again, so that the interval doubles with each
+ * try. Rows that stay refused then do not use up REFUSALS_MAX in every batch. */
 static int64_t refused_ms(const struct batch *batch, const struct job *job) {
   int64_t age_ms = batch->wall_ms - id_created_ms(job->id);
   if (age_ms < REFUSED_MS)
@@ -253,7 +253,8 @@ bool batch_run(struct worker *w, const struct batch *batch, batch_handler *handl
     int left = batch->count - at;
     part.jobs = batch->jobs + at;
     part.count = left < w->max ? left : w->max;
-    /* It must be over before the jobs are another worker's; else that may as well begin now. */
+    /* A statement must end before the leases do. If it might not, another worker may have the jobs.
+     */
     if (at > 0 && clock_monotonic_ms() - batch->claimed_ms > LIVE_LEASE_MS - ROW_BATCH_MS) {
       for (; at < batch->count; at++)
         batch_put_off(w, batch, &batch->jobs[at], 0);

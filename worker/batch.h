@@ -36,7 +36,7 @@ struct batch_statement {
  * Runs a statement about the jobs that are not `seen` yet, and calls `on_row` for each call that
  * one of them is about; seen[i] is set for jobs[i]. A job whose row another session has locked
  * counts as seen and is put off. False when the database did nothing; pg_sqlstate() may say why.
- * Takes note in w->most of how many rows the database manages.
+ * Adapts w->max to how long the statement took.
  */
 must_check bool batch_exec(struct worker *w, const struct batch *batch,
                            const struct batch_statement *statement, bool *seen);
@@ -45,18 +45,17 @@ must_check bool batch_exec(struct worker *w, const struct batch *batch,
 void batch_put_off(struct worker *w, const struct batch *batch, const struct job *job,
                    int64_t delay_ms);
 
-/* Gives some of the batch's jobs back, to be done soon, because the database did nothing. */
+/* Puts some of the batch's jobs off for a moment, because the database did nothing. */
 void batch_give_back(struct worker *w, const struct batch *batch, const struct job *jobs,
                      int count);
 
-/* Does what the jobs of a batch are for. False when the database did nothing: they are given back.
- */
+/* Does the jobs of a batch. False when the database did nothing; the caller puts them off then. */
 typedef bool batch_handler(struct worker *w, const struct batch *batch);
 
 /*
- * Hands a batch to its handler, in parts that the database can manage. What a handler cannot do
- * together it is asked to do by halves, so that a row which the database refuses holds up no other.
- * False when Redis did not answer.
+ * Hands a batch to its handler, at most w->max jobs at a time. When the database refuses a row, the
+ * handler gets the jobs by halves until that row is alone, so that it holds up no other. False when
+ * Redis did not answer.
  */
 must_check bool batch_run(struct worker *w, const struct batch *batch, batch_handler *handler);
 

@@ -1,6 +1,6 @@
 /*
- * The claim loop: claim what is due, hand it to the handlers by kind, tell Redis, sleep until the
- * next job is due.
+ * The claim loop: claim the jobs that are due, hand them to the handlers by kind, send what these
+ * queued for Redis, sleep until the next job is due.
  */
 
 #include "worker/poll.h"
@@ -61,7 +61,7 @@ static bool is_behind(const struct live_claim *claim) {
   return claim->count > 0 && claim->next_ms == 0;
 }
 
-/* What lies between two claims: at least this, even if a job comes due, and at most that. */
+/* The time between two claims: at least min_ms, even if a job comes due, and at most max_ms. */
 struct pause {
   int64_t min_ms, max_ms;
 };
@@ -71,8 +71,8 @@ static const struct pause trouble = {TROUBLE_MS, TROUBLE_MS};
 
 /*
  * A worker sleeps until the next job is due: the first that the claim left, or that it has queued
- * since. A wake-up tells it of an earlier one. With little to do it pauses for a hundredth of the
- * shortest state, and so takes together what would be a transaction each.
+ * since. A wake-up announces an earlier one. After a small batch it pauses for a hundredth of the
+ * shortest state, so that jobs which come due meanwhile share a transaction.
  */
 static struct pause pause_after(const struct worker *w, const struct live_claim *claim,
                                 int64_t claimed_ms) {
@@ -87,7 +87,8 @@ static struct pause pause_after(const struct worker *w, const struct live_claim 
   return pause;
 }
 
-/* Subscribes to wake-ups, where it is not; without them jobs start up to LIVE_ASK_MS late. */
+/* Subscribes to wake-ups, unless it is subscribed. Without them jobs start up to LIVE_ASK_MS late.
+ */
 static void listen_again(struct worker *w) {
   if (strcmp(redis_run_id(w->wake), redis_run_id(w->redis)) == 0 ||
       clock_monotonic_ms() < w->listen_at_ms)
@@ -101,7 +102,7 @@ static void listen_again(struct worker *w) {
 
 /* One round: returns how long to sleep. */
 static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_t *claimed_ms) {
-  /* Without the record nothing can be done: leave the jobs to those who may reach it. */
+  /* Without the database no job can be done: leave them to workers that reach it. */
   if (!pg_connect(w->pg, clock_monotonic_ms() + 2000))
     return trouble;
   if (!redis_connect(w->redis)) {
@@ -128,7 +129,7 @@ static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_
   return auditing ? at_once : pause_after(w, claim, *claimed_ms);
 }
 
-/* When a job is due that was heard of, by this host's clock. */
+/* When the job of a wake-up is due, by this host's clock. */
 static int64_t heard_due_ms(const struct live_claim *claim, int64_t claimed_ms, int shard,
                             int64_t due_us) {
   return claimed_ms + (due_us - claim->time[shard].now_us + 999) / 1000;

@@ -59,14 +59,15 @@ static bool hold_lock(struct worker *w) {
          pg_bool(held, 0, 0);
 }
 
-/* Takes the lock, if nobody has it: whoever has to wait makes no connection for that. */
+/* Takes the lock, unless another worker has it. Makes a second connection only once it has it. */
 static bool take_lock(struct worker *w) {
   cleanup_pgresult PGresult *tried = NULL;
   return exec_simple(w, "rebuild_lock", &tried) && pg_bool(tried, 0, 0) && hold_lock(w);
 }
 
-/* Reads a page of rows. A server that gives up for lack of time is asked for fewer the next time,
- * so that a walk goes on however slow it is; `*r` is NULL then. False when it does not answer. */
+/* Reads a page of rows. After a page that the server canceled (statement_timeout) the next one has
+ * fewer rows, so that a walk goes on however slow the server is; `*r` is NULL then. False when the
+ * database does not answer. */
 static bool read_page(struct worker *w, const char *overdue_ms, struct reconcile_walk *walk,
                       PGresult **r) {
   char rows[12];
@@ -114,7 +115,7 @@ static long restore_all(struct worker *w) {
   return total;
 }
 
-/* Another worker may have been faster, between our claim and our lock. */
+/* Another worker may have rebuilt between our claim and our lock. */
 static bool is_ready(struct worker *w) {
   bool down;
   return live_is_ready(w->redis, &down);
@@ -122,8 +123,8 @@ static bool is_ready(struct worker *w) {
 
 /*
  * Whether calls may have been created within the limits' window, so that it must be waited out.
- * While the service runs that is taken for granted. At a start the database's clock decides;
- * RECENT_MS is longer than the window, for that clock may have been set forward meanwhile.
+ * After a loss that is assumed. At a start the database's clock decides; RECENT_MS is longer than
+ * the window, for that clock may have been set forward meanwhile.
  */
 static bool window_is_open(struct worker *w) {
   cleanup_pgresult PGresult *r = NULL;

@@ -1,4 +1,4 @@
-/* Retention: calls that were finished long ago are removed, a few at a time. */
+/* Retention removes calls that were finished long ago, a few at a time. */
 
 #include "worker/retention.h"
 

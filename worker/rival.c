@@ -1,11 +1,12 @@
 /*
- * Two instances that share a database and not their Redis would take the epoch from each other for
- * ever: each rebuild makes the other's inserts invalid. So the workers of an instance whose live
- * state is ready say which Redis holds it, by a lock of their sessions (sql/queries/redis_use.sql),
- * and a worker loads the open calls into another Redis only when no such session is left. After a
- * loss of Redis those are its own instance's, which take it back as soon as they notice.
+ * A rival is an instance with the same database but another Redis. Two such instances would end
+ * each other's epochs for ever, for each rebuild makes the inserts of the other invalid. So the
+ * workers of an instance whose live state is ready say which Redis holds it, by an advisory lock of
+ * their sessions (sql/queries/redis_use.sql). A worker loads the open calls into another Redis only
+ * when no such session is left. After a loss of Redis those sessions are of its own instance, whose
+ * workers release their locks as soon as they notice the loss.
  *
- * Behind a pooler of transactions there are no sessions, and nothing is noticed.
+ * Behind a transaction pooler there are no sessions, and a rival goes unnoticed.
  */
 
 #include "worker/rival.h"
@@ -18,10 +19,11 @@
 #include <string.h>
 
 enum {
-  SAY_MS = 3000, /* less than what redis_use.sql takes for a worker that was stopped */
+  SAY_MS = 3000, /* less than the time after which redis_use.sql takes a worker for stopped */
   STEP_MS = 2000,
   QUIET_MS = 10000,
-  OWN_MS = 5000,      /* so long it may be a worker of this instance, which is still in a batch */
+  OWN_MS =
+      5000, /* until then it may be a worker of this instance that is in the middle of a batch */
   ABSENCE_MS = 10000, /* a rival that restarts its database is not gone */
 };
 

@@ -1,6 +1,6 @@
 /*
  * Uploads of recordings: the mock of a slow store. An attempt is two jobs, its start and its end,
- * so that thousands are under way at once and occupy nobody.
+ * so that thousands are under way at once and none occupies the worker.
  */
 
 #include "worker/batch.h"
@@ -62,7 +62,7 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
   int64_t began_ms, length_ms;
   if (moved)
     log_ended(call, batch->wall_ms);
-  if (job_next(call, &next, &began_ms, &length_ms)) { /* no news, but another attempt */
+  if (job_next(call, &next, &began_ms, &length_ms)) { /* no event, but another attempt */
     /* At most the backoff itself: the wall clock may have been set back since. */
     int64_t delay_ms = began_ms + length_ms - batch->wall_ms;
     int64_t max_ms = lifecycle_backoff_ms(call->upload_attempts, w->config->time_scale);

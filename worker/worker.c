@@ -1,4 +1,4 @@
-/* What the worker's parts share: its signals, its sleep, and its pipeline to Redis. */
+/* What the worker's modules share: signals, sleep, and the pipeline to Redis. */
 
 #include "worker/worker.h"
 

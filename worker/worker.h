@@ -36,13 +36,13 @@ struct worker {
   struct rival rival;
 };
 
-/* Sends the pipeline. False when Redis did not take all of it: what it did not take comes again
- * when the jobs' leases are over. */
+/* Sends the pipeline. False when Redis did not take all of it; jobs whose commands were lost come
+ * again when their leases end. */
 bool worker_drain(struct worker *w);
 /* One more command is in the pipeline. The job that it puts into `due`, if any, is due `delay_ms`
  * after the claim (-1: it puts none). */
 void worker_queued(struct worker *w, int64_t delay_ms);
-/* From then on signals are let in only while the worker sleeps: a batch is always finished. */
+/* From then on signals arrive only while the worker sleeps, so that a batch is always finished. */
 void worker_set_up_signals(void);
 /* Sleeps, at most `ms`; ends early when the worker is to stop. */
 void worker_sleep(int64_t ms);

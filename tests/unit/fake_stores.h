@@ -34,19 +34,21 @@ static struct {
   int queued_count;
   int64_t apply_ms; /* what live_apply_queue() returns: when the next job is due; -1: none */
   bool redis_away;
-  const char *run_id; /* of the Redis that is connected */
-  unsigned session;   /* pg_session() */
-  int disconnects;    /* of pg_disconnect() */
-  bool ready;         /* live_is_ready() */
+  const char *run_id;      /* of the Redis that is connected */
+  const char *wake_run_id; /* the same of a second connection */
+  unsigned session;        /* pg_session() */
+  int disconnects;         /* of pg_disconnect() */
+  bool ready;              /* live_is_ready() */
   bool stopping;
-  int64_t slept_ms; /* in all */
+  int64_t slept_ms;      /* in all */
+  int64_t stop_after_ms; /* the worker is told to stop when it has slept so long; 0: never */
 } fake;
 
 static inline void fake_reset(void) {
   memset(&fake, 0, sizeof(fake));
   fake.now_ms = 1000000;
   fake.sqlstate = "";
-  fake.run_id = "redis-1";
+  fake.run_id = fake.wake_run_id = "redis-1";
   fake.session = 1;
   fake.apply_ms = -1;
 }
@@ -180,7 +182,7 @@ void __wrap_pg_disconnect(struct pg *pg) {
 
 const char *__wrap_redis_run_id(const struct redis *redis);
 const char *__wrap_redis_run_id(const struct redis *redis) {
-  return fake.run_id;
+  return redis ? fake.wake_run_id : fake.run_id; /* the first connection is NULL in all tests */
 }
 
 bool __wrap_live_is_ready(struct redis *redis, bool *down);
@@ -193,6 +195,7 @@ void __wrap_worker_sleep(int64_t ms);
 void __wrap_worker_sleep(int64_t ms) {
   fake.slept_ms += ms;
   fake.now_ms += ms;
+  fake.stopping |= fake.stop_after_ms && fake.slept_ms >= fake.stop_after_ms;
 }
 
 bool __wrap_worker_stopping(void);
