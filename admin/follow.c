@@ -58,8 +58,8 @@ static bool subscribe(struct redis *redis) {
   return true;
 }
 
-/* Prints what has come; false when the connection broke or nobody reads what we print. */
-static bool print_news(struct redis *redis) {
+/* Prints what has come; false when the connection broke or our output is closed. */
+static bool print_events(struct redis *redis) {
   const char *const ping[] = {"PING"};
   redis_queue(redis, 1, ping, NULL);
   while (!ferror(stdout)) {
@@ -85,7 +85,7 @@ int command_follow(const struct config *config, int argc, char **argv) {
   struct redis *redis = redis_new(config);
   while (!ferror(stdout)) {
     if (subscribe(redis))
-      while (print_news(redis))
+      while (print_events(redis))
         pause_ms(ROUND_MS);
     pause_ms(RETRY_MS);
   }

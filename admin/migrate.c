@@ -1,5 +1,5 @@
 /*
- * `mcs-admin migrate`: brings the database's tables up to date. Migrations are the numbered files
+ * `mcs-admin migrate`: updates the database's tables. Migrations are the numbered files
  * of sql/migrations, applied in order, each once and in a transaction of its own, by one process at
  * a time (an advisory lock). The first line of each names what it makes. Where nothing is to be
  * applied nothing is written: a role that may only use the tables can run the service.

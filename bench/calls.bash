@@ -6,7 +6,7 @@
 #   make_cold                 lets Redis forget these, as it does of calls that are over
 #   fill_with_finished COUNT  finished calls
 #   forget_open               removes what is open; see there
-#   open_calls                how many, or their uploads, are open; has_settled COUNT: no more than so many
+#   open_calls                how many, or their uploads, are open; has_ended COUNT: no more than so many
 #   preload                   calls whose next job comes due at a chosen time; see there
 #   lateness                  what comes of that; see late.c
 #   drain COUNT SECONDS       preloads calls that are due all at once: sets rate, transitions a second
@@ -131,7 +131,7 @@ forget_open() {
 }
 
 open_calls() { sql "SELECT count(*) FROM calls WHERE upload_status IN ('WAITING', 'PENDING')"; }
-has_settled() { (($(open_calls) <= $1)); }
+has_ended() { (($(open_calls) <= $1)); }
 
 lateness() { in_instance "$B/bench/late" "$@"; }
 

@@ -1,9 +1,8 @@
 /*
- * push: the least that anybody could do who pushes news to WebSockets, for ./mcs bench to hold wsd
- * against. It believes whatever it is told and checks nothing: the answer to every handshake is the
- * same, the call is what stands behind "call_id=", frames come ready from the one channel
- * "bench:push" behind the call's id, and what a socket does not take at once is lost, which the
- * bench notices.
+ * push: the minimum work that pushes events to WebSockets, with which ./mcs bench compares wsd. It
+ * checks nothing. The answer to every handshake is the same, and the call is the text behind
+ * "call_id=". Frames come ready from the one channel "bench:push", behind the call's id. What a
+ * socket does not accept at once is lost, which the bench notices.
  *
  *   push PORT REDIS_SOCKET
  */

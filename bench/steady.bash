@@ -14,9 +14,9 @@ play_steadily() {
 	hit "$BASE/calls" 16 "$(quick 3 30)" 201 post "$key_list"
 	wait "$pid" || die 'nobody says how late calls moved on'
 	late=$(<"$MCS_TEST_DIR/late")
-	for ((i = 0; i < 60; i++)); do # seldom: whoever asks costs the database something as well
+	for ((i = 0; i < 60; i++)); do # seldom: the question costs the database something as well
 		sleep 1
-		has_settled "$open" && return
+		has_ended "$open" && return
 	done
 	die 'calls are left over'
 }

@@ -78,19 +78,19 @@ if (cluster.isPrimary) {
 
   const server = app.listen(Number(process.env.OTHERS_PORT), '127.0.0.1', 1024);
 
-  // News come as push.c gets them: the call's id, then a frame, of which ws wants the text.
-  const watchers = new Map();
+  // Events come as push.c gets them: the call's id, then a frame, of which ws needs the text.
+  const subscribers = new Map();
   new WebSocketServer({ server, path: '/ws', perMessageDeflate: false }).on('connection', (socket, req) => {
     const id = new URL(req.url, 'ws://localhost').searchParams.get('call_id');
-    if (!watchers.has(id)) watchers.set(id, new Set());
-    const those = watchers.get(id).add(socket);
+    if (!subscribers.has(id)) subscribers.set(id, new Set());
+    const those = subscribers.get(id).add(socket);
     socket.on('error', () => {});
-    socket.on('close', () => those.delete(socket) && those.size === 0 && watchers.delete(id));
+    socket.on('close', () => those.delete(socket) && those.size === 0 && subscribers.delete(id));
   });
-  const news = new Redis({ path: `${process.env.SOCKETS}/redis.sock` });
-  news.subscribe('bench:push');
-  news.on('messageBuffer', (channel, message) => {
+  const events = new Redis({ path: `${process.env.SOCKETS}/redis.sock` });
+  events.subscribe('bench:push');
+  events.on('messageBuffer', (channel, message) => {
     const text = message.toString('utf8', message[37] === 126 ? 40 : 38);
-    for (const socket of watchers.get(message.toString('latin1', 0, 36)) || []) socket.send(text);
+    for (const socket of subscribers.get(message.toString('latin1', 0, 36)) || []) socket.send(text);
   });
 }

@@ -1,10 +1,10 @@
 -- Calls table
--- A row is a call: what the client asked for, the script that was drawn for it, and how far it has
--- been played. `entered_at[n]` is when its n-th state was entered, so history needs no second table.
--- The original's table (a Node.js program; it has the specification's columns, and times without a zone, which are
--- taken to be in the database's own) becomes ours, with its rows. What that program left open is ended here:
--- nobody would. It kept no history and no script, so all that is known of a call's states is when the first
--- began and the last came. A call without a recording has one that was given up: `mcs failed` lists it.
+-- A row is a call: what the client asked for, its plan, and how far it has advanced. `entered_at[n]` is the time
+-- of its n-th state, so history needs no second table.
+-- The table of the original Node.js service becomes ours, with its rows. It has the specification's columns, and times
+-- without a zone, which we read in the database's zone. This migration ends its open calls, which no worker would. That
+-- service stored no history and no plan, so only the first and the last state have a time. The upload of a call without
+-- a recording counts as failed permanently: `mcs failed` lists it.
 DO $$
 BEGIN
   IF to_regclass('calls') IS NULL OR EXISTS (
@@ -57,10 +57,10 @@ CREATE TABLE IF NOT EXISTS calls (
   api_key         VARCHAR(100)   NOT NULL,
   created_at      TIMESTAMPTZ(3) NOT NULL,
   updated_at      TIMESTAMPTZ(3) NOT NULL,
-  -- how often something visible has changed: 1 in the first state
+  -- the number of visible changes: 1 in the first state
   seq             INTEGER        NOT NULL DEFAULT 1,
   entered_at      TIMESTAMPTZ[]  NOT NULL,
-  -- the script: drawn once, at creation
+  -- the plan: drawn once, at creation
   outcome         VARCHAR(20)    NOT NULL,
   stage_ms        INTEGER[]      NOT NULL,
   upload_failures INTEGER        NOT NULL DEFAULT 0,

@@ -1,7 +1,7 @@
 -- Metrics table
--- Striped counters: each writer moves a row of its own, in the transaction of the fact it counts;
--- the sum over the rows is exact, a single row says nothing.
--- The original's table has one row, without failed uploads; it is made to agree with the calls as they are now.
+-- Striped counters: each writer changes a row of its own, in the transaction of the fact that it counts. The
+-- sum over the rows is exact; a single row means nothing.
+-- The original's table has one row, without failed uploads. This migration counts it anew from the calls.
 DO $$
 BEGIN
   IF to_regclass('metrics') IS NULL OR EXISTS (

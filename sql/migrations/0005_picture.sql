@@ -1,6 +1,6 @@
--- Picture table
--- One row: the epoch of the picture of the live calls that Redis holds. Every rebuild of that
--- picture begins a new epoch, and an insert that was admitted under an older one is refused.
+-- Epoch table
+-- One row: the epoch of the live state in Redis. Every rebuild of the live state begins a new epoch, and
+-- PostgreSQL refuses an insert that was admitted under an older one.
 CREATE TABLE IF NOT EXISTS picture (
   one   BOOLEAN PRIMARY KEY DEFAULT true CHECK (one),
   epoch BIGINT NOT NULL

@@ -1,7 +1,7 @@
--- Picture barrier
--- The barrier is on this table and not on calls, where any VACUUM would hold it up: an insert of a call
--- locks it as a writer would (and writes nothing), so the lock waits for all inserts that are under way,
--- and holds new ones until this has committed; those then see the new epoch.
+-- Epoch barrier
+-- The barrier is on this table and not on calls, where any VACUUM would delay it. An insert of a call locks it
+-- as a writer does (and writes nothing). So the lock waits for all inserts that are under way, and holds new
+-- ones until this has committed; those then see the new epoch.
 CREATE OR REPLACE FUNCTION picture_begin() RETURNS BIGINT LANGUAGE plpgsql AS $$
 DECLARE
   begun BIGINT;

@@ -1,7 +1,7 @@
 -- Inserts a call in its first state and counts it, both or neither, and neither if the id is there.
 --   $1 id  $2 from  $3 to  $4 metadata  $5 api_key  $6 created (ms since 1970)  $7 outcome
 --   $8 duration_ms int[]  $9 upload_failures  $10 epoch of the admission  $11 metrics stripe
--- One row: stored (bool: by this statement or before it, whoever did it). A conflict that this
+-- One row: stored (bool: by this statement or by an earlier one). A conflict that this
 -- statement's snapshot cannot see yet shows as: the epoch is right, and yet nothing was inserted.
 WITH barrier AS (
   UPDATE live_state SET epoch = epoch WHERE false -- its lock, taken before the snapshot: see live_state_begin()

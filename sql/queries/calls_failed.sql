@@ -1,5 +1,5 @@
--- A page of the uploads that were given up, in the order of ids; columns as calls_find.sql (metadata is left out).
---   $1 id after which the page starts  $2 most rows
+-- A page of the uploads that failed permanently, in the order of ids; columns as calls_find.sql (metadata is left out).
+--   $1 id after which the page starts  $2 max rows
 SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
        upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
        recording_url, NULL::text

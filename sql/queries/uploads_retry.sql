@@ -1,5 +1,5 @@
--- Opens uploads again that were given up. That they were given up is an event which was told, so its time
--- is kept: what the retry brings is the next event.
+-- Opens uploads again that failed permanently. The failure was an event that was sent, so its time stays: the
+-- result of the retry is the next event.
 --   $1 uuid[] ids  $2 metrics stripe
 -- Returns the rows as they now stand; columns as calls_find.sql (metadata is left out).
 WITH locked AS (
