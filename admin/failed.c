@@ -6,7 +6,8 @@
 #include "admin/commands.h"
 
 #include "common/clock.h"
-#include "calls/live.h"
+#include "calls/live/apply.h"
+#include "calls/live/rebuild.h"
 #include "common/log.h"
 #include "common/privileges.h"
 #include "calls/row.h"

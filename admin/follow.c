@@ -46,15 +46,15 @@ static void print_event(const redisReply *event) {
 }
 
 static bool subscribe(struct redis *redis) {
-  char channels[KEYS_SHARDS][KEYS_SIZE];
-  const char *argv[KEYS_SHARDS + 1] = {"SUBSCRIBE"};
+  char channels[ID_SHARDS][KEYS_SIZE];
+  const char *argv[ID_SHARDS + 1] = {"SUBSCRIBE"};
   if (!redis_connect(redis))
     return false;
-  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+  for (int shard = 0; shard < ID_SHARDS; shard++) {
     keys_events(shard, channels[shard]);
     argv[shard + 1] = channels[shard];
   }
-  redis_queue(redis, KEYS_SHARDS + 1, argv, NULL);
+  redis_queue(redis, ID_SHARDS + 1, argv, NULL);
   return true;
 }
 

@@ -7,7 +7,7 @@
 #include "admin/commands.h"
 
 #include "common/clock.h"
-#include "calls/live.h"
+#include "calls/live/query.h"
 #include "common/privileges.h"
 
 #include <stdio.h>

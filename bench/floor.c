@@ -71,7 +71,7 @@ static void answer_get(FCGX_Request *request) {
 static bool admit(const char *id, const char *max, char epoch[24], char created[24]) {
   char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
       due[KEYS_SIZE], job[64];
-  int shard = keys_shard(id);
+  int shard = id_shard(id);
   keys_ready(shard, whole);
   keys_clock(shard, clock);
   keys_call(id, record);

@@ -64,7 +64,7 @@ static redisContext *subscribe(const struct config *config) {
     return NULL;
   const struct timeval poll = {.tv_usec = POLL_MS * 1000L};
   redisSetTimeout(redis, poll);
-  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+  for (int shard = 0; shard < ID_SHARDS; shard++) {
     char channel[KEYS_SIZE];
     keys_events(shard, channel);
     redisAppendCommand(redis, "SUBSCRIBE %s", channel);

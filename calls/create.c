@@ -4,7 +4,8 @@
 
 #include "calls/id.h"
 #include "calls/lifecycle.h"
-#include "calls/live.h"
+#include "calls/live/admit.h"
+#include "calls/live/rebuild.h"
 #include "calls/row.h"
 #include "common/clock.h"
 #include "common/failpoint.h"

@@ -3,7 +3,7 @@
 #include "calls/find.h"
 
 #include "calls/id.h"
-#include "calls/live.h"
+#include "calls/live/query.h"
 #include "calls/row.h"
 #include "common/clock.h"
 

@@ -1,4 +1,4 @@
-/* Jobs: their text, and which one a call waits for. */
+/* Jobs: their text. */
 
 #include "calls/job.h"
 
@@ -37,26 +37,4 @@ bool job_parse(const char *text, size_t len, struct job *job) {
   struct job canonical = *job; /* to the letter what we would have written */
   job_format(&canonical);
   return strcmp(canonical.text, job->text) == 0 && job->n >= 0 && job->length_ms >= 0;
-}
-
-bool job_next(const struct call *call, struct job *job, int64_t *began_ms, int64_t *length_ms) {
-  *job = (struct job){0};
-  memcpy(job->id, call->id, ID_SIZE);
-  if (call->seq < LIFECYCLE_STATES) {
-    job->kind = JOB_ADVANCE;
-    job->n = call->seq;
-    *began_ms = call->entered_ms[call->seq - 1];
-    *length_ms = call->plan.duration_ms[call->seq - 1];
-  } else if (call->upload == UPLOAD_PENDING) {
-    job->kind = JOB_UPLOAD;
-    job->n = call->upload_attempts;
-    job->length_ms = call->plan.duration_ms[STAGE_UPLOAD];
-    job->number = call->upload_job;
-    *began_ms = call->updated_ms;
-    *length_ms = call->retry_ms > call->updated_ms ? call->retry_ms - call->updated_ms : 0;
-  } else {
-    return false;
-  }
-  job_format(job);
-  return true;
 }

@@ -1,13 +1,15 @@
 #pragma once
 
-#include "calls/call.h"
+#include "calls/id.h"
+#include "common/cleanup.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
- * Whatever is to happen to a call later is a job: a member of its shard's sorted set `due`. Its
- * text tells all that its handler needs besides the record. A call has one job at a time.
+ * All that is to happen to a call later is a job: a member of its shard's sorted set `due`. Its
+ * text tells all that its handler needs besides the row. Which job a call waits for: calls/next.h.
  */
 enum job_kind {
   JOB_ADVANCE, /* leave the state number `n` */
@@ -23,18 +25,11 @@ struct job {
   char id[ID_SIZE];
   enum job_kind kind;
   int n;
-  int64_t length_ms; /* of the upload attempt */
-  int64_t number;    /* by which the log calls the upload */
+  int64_t length_ms; /* of an upload attempt */
+  int64_t number;    /* of an upload, by which the log names it */
 };
 
 /* Fills job->text from the other fields. */
 void job_format(struct job *job);
 /* Fills the fields from a text; false for anything malformed. */
 must_check bool job_parse(const char *text, size_t len, struct job *job);
-
-/*
- * The job that an open call now waits for, and the stage that it ends: when the stage began (wall
- * time) and its length. False for a call that is final.
- */
-must_check bool job_next(const struct call *call, struct job *job, int64_t *began_ms,
-                         int64_t *length_ms);

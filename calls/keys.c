@@ -5,14 +5,6 @@
 #include <assert.h>
 #include <string.h>
 
-int keys_shard(const char *id) {
-  return id_shard(id);
-}
-
-int keys_shard_of_owner(const char *api_key) {
-  return id_shard_of_owner(api_key);
-}
-
 /* "mcs:2:{SHARD}:", then the kind, then whose: every request makes half a dozen of them. */
 static void make_key(int shard, const char *kind, const char *whose, char out[KEYS_SIZE]) {
   static const char prefix[] = KEYS_PREFIX "{?}:", hex[] = "0123456789abcdef";
@@ -46,13 +38,13 @@ void keys_wake(int shard, char out[KEYS_SIZE]) {
   make_key(shard, "wake", "", out);
 }
 void keys_call(const char *id, char out[KEYS_SIZE]) {
-  make_key(keys_shard(id), "call:", id, out);
+  make_key(id_shard(id), "call:", id, out);
 }
 void keys_slots(const char *api_key, char out[KEYS_SIZE]) {
-  make_key(keys_shard_of_owner(api_key), "slots:", api_key, out);
+  make_key(id_shard_of_owner(api_key), "slots:", api_key, out);
 }
 void keys_window(const char *api_key, char out[KEYS_SIZE]) {
-  make_key(keys_shard_of_owner(api_key), "window:", api_key, out);
+  make_key(id_shard_of_owner(api_key), "window:", api_key, out);
 }
 
 bool keys_outlives_rebuild(const char *key) {

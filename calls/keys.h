@@ -10,7 +10,7 @@
  * script touches lies in one slot of a cluster. A call's shard is the last digit of its id, which
  * is hashed from its API key; so a key's calls all live in one shard.
  */
-enum { KEYS_SHARDS = ID_SHARDS, KEYS_SIZE = 160 };
+enum { KEYS_SIZE = 160 };
 
 /* The digit is the version of what the keys hold: a program that knows another version reads none
  * of them. Keys of version 1 had no digit ("mcs:{0}:due"). */
@@ -18,10 +18,6 @@ enum { KEYS_SHARDS = ID_SHARDS, KEYS_SIZE = 160 };
 
 /* What SCAN finds all keys of all shards by, those of version 1 as well. */
 #define KEYS_PATTERN "mcs:*{?}:*"
-
-/* 0 … KEYS_SHARDS-1 */
-int keys_shard(const char *id);
-int keys_shard_of_owner(const char *api_key);
 
 void keys_ready(int shard, char out[KEYS_SIZE]);     /* marker "RUN_ID EPOCH" */
 void keys_clock(int shard, char out[KEYS_SIZE]);     /* string "WALL_US LOGICAL_US" */

@@ -2,7 +2,7 @@
 
 #include "calls/metrics.h"
 
-#include "calls/live.h"
+#include "calls/live/query.h"
 #include "calls/row.h"
 #include "common/clock.h"
 

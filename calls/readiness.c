@@ -2,7 +2,8 @@
 
 #include "calls/readiness.h"
 
-#include "calls/live.h"
+#include "calls/live/admit.h"
+#include "calls/live/query.h"
 #include "calls/row.h"
 #include "common/clock.h"
 

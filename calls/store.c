@@ -2,7 +2,7 @@
 
 #include "calls/store.h"
 
-#include "calls/live.h"
+#include "calls/live/query.h"
 #include "common/clock.h"
 #include "common/log.h"
 

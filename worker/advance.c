@@ -2,6 +2,9 @@
 
 #include "worker/batch.h"
 
+#include "calls/live/apply.h"
+#include "calls/live/query.h"
+#include "calls/live/rebuild.h"
 #include "common/clock.h"
 #include "common/failpoint.h"
 #include "common/log.h"

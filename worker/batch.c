@@ -6,6 +6,7 @@
 
 #include "worker/batch.h"
 
+#include "calls/live/apply.h"
 #include "common/clock.h"
 #include "common/failpoint.h"
 #include "common/log.h"
@@ -33,7 +34,7 @@ enum {
 /* --- one statement ---------------------------------------------------------------------------- */
 
 const struct live_time *batch_time(const struct batch *batch, const char *id) {
-  return &batch->time[keys_shard(id)];
+  return &batch->time[id_shard(id)];
 }
 
 static int by_id(const void *id, const void *job) {
@@ -96,7 +97,7 @@ static void adapt(struct worker *w, int count, bool done, int64_t took_ms) {
   if (done ? took_ms > SLOW_MS : was_too_slow(w)) {
     w->max = count > 1 ? count / 2 : 1;
     log_warn("batch.slow", "rows=%d ms=%" PRId64 " next=%d", count, took_ms, w->max);
-  } else if (done && took_ms < QUICK_MS && count >= w->max / (2 * KEYS_SHARDS)) {
+  } else if (done && took_ms < QUICK_MS && count >= w->max / (2 * ID_SHARDS)) {
     w->max = w->max * 2 < BATCH_MAX ? w->max * 2 : BATCH_MAX;
   }
 }

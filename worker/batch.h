@@ -1,5 +1,7 @@
 #pragma once
 
+#include "calls/call.h"
+#include "calls/live/claim.h"
 #include "worker/worker.h"
 
 enum { BATCH_MAX = 4096 };

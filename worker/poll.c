@@ -5,6 +5,7 @@
 
 #include "worker/poll.h"
 
+#include "calls/lifecycle.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "worker/batch.h"
@@ -110,7 +111,7 @@ static struct pause poll_once(struct worker *w, struct live_claim *claim, int64_
     return trouble;
   }
   listen_again(w);
-  claim->max = w->max > KEYS_SHARDS ? w->max : KEYS_SHARDS;
+  claim->max = w->max > ID_SHARDS ? w->max : ID_SHARDS;
   if (!live_claim(w->redis, claim))
     return trouble;
   *claimed_ms = clock_monotonic_ms();

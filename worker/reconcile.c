@@ -18,6 +18,8 @@
 
 #include "worker/reconcile.h"
 
+#include "calls/live/query.h"
+#include "calls/live/rebuild.h"
 #include "calls/row.h"
 #include "common/clock.h"
 #include "common/failpoint.h"

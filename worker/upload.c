@@ -5,6 +5,8 @@
 
 #include "worker/batch.h"
 
+#include "calls/live/apply.h"
+#include "calls/next.h"
 #include "common/log.h"
 #include "calls/row.h"
 
@@ -58,19 +60,18 @@ static void log_ended(const struct call *call, int64_t now_ms) {
 
 static void on_row(struct worker *w, const struct batch *batch, const struct job *job,
                    const struct call *call, bool moved) {
-  struct job next;
-  int64_t began_ms, length_ms;
+  const struct next next = next_of(call);
   if (moved)
     log_ended(call, batch->wall_ms);
-  if (job_next(call, &next, &began_ms, &length_ms)) { /* no event, but another attempt */
+  if (next.is_open) { /* no event, but another attempt */
     /* At most the backoff itself: the wall clock may have been set back since. */
-    int64_t delay_ms = began_ms + length_ms - batch->wall_ms;
+    int64_t delay_ms = next.began_ms + next.length_ms - batch->wall_ms;
     int64_t max_ms = lifecycle_backoff_ms(call->upload_attempts, w->config->time_scale);
     if (delay_ms > max_ms)
       delay_ms = max_ms;
     if (delay_ms < 0)
       delay_ms = 0;
-    live_requeue_queue(w->redis, job->text, &next, batch_time(batch, job->id), delay_ms);
+    live_requeue_queue(w->redis, job->text, &next.job, batch_time(batch, job->id), delay_ms);
     worker_queued(w, delay_ms);
   } else {
     worker_queued(w, live_apply_queue(w->redis, job->text, call, batch_time(batch, call->id)));

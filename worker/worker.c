@@ -2,6 +2,7 @@
 
 #include "worker/worker.h"
 
+#include "calls/live/apply.h"
 #include "common/log.h"
 
 #include <poll.h>

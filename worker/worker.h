@@ -1,7 +1,6 @@
 #pragma once
 
 #include "calls/keyring.h"
-#include "calls/live.h"
 #include "common/config.h"
 #include "common/pg.h"
 #include "common/redis.h"

@@ -48,7 +48,7 @@ static void on_message(redisAsyncContext *redis, void *reply, void *arg) {
   }
   feed->heard_ms = clock_monotonic_ms();
   const redisReply *kind = r->element[0], *channel = r->element[1], *body = r->element[2];
-  if (is(kind, "subscribe") && body->integer == KEYS_SHARDS + 1)
+  if (is(kind, "subscribe") && body->integer == ID_SHARDS + 1)
     on_subscribed(feed);
   else if (is(kind, "message") && body->type == REDIS_REPLY_STRING && !is(channel, feed->heartbeat))
     feed->owner.on_event(feed->owner.arg, body->str, body->len);
@@ -56,13 +56,13 @@ static void on_message(redisAsyncContext *redis, void *reply, void *arg) {
 
 static void on_subscriber_connected(void *arg) {
   struct feed *feed = arg;
-  char channels[KEYS_SHARDS][KEYS_SIZE];
-  const char *argv[KEYS_SHARDS + 2] = {"SUBSCRIBE", feed->heartbeat};
-  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+  char channels[ID_SHARDS][KEYS_SIZE];
+  const char *argv[ID_SHARDS + 2] = {"SUBSCRIBE", feed->heartbeat};
+  for (int shard = 0; shard < ID_SHARDS; shard++) {
     keys_events(shard, channels[shard]);
     argv[shard + 2] = channels[shard];
   }
-  redisAsyncCommandArgv(redis_async_context(feed->subscriber), on_message, feed, KEYS_SHARDS + 2,
+  redisAsyncCommandArgv(redis_async_context(feed->subscriber), on_message, feed, ID_SHARDS + 2,
                         argv, NULL);
 }
 

@@ -151,7 +151,7 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
   request->ticket = ticket;
   memcpy(request->id, id, ID_SIZE);
   char ready[KEYS_SIZE], key[KEYS_SIZE];
-  keys_ready(keys_shard(id), ready);
+  keys_ready(id_shard(id), ready);
   keys_call(id, key);
   redisAsyncContext *redis = redis_async_context(lookup->redis);
   if (redisAsyncCommand(redis, on_marker, request, "GET %s", ready) != REDIS_OK) {

@@ -121,7 +121,7 @@ void publisher_store(const struct call *call) {
 void publisher_announce(const struct call *call) {
   char channel[KEYS_SIZE];
   publisher_store(call);
-  keys_events(keys_shard(call->id), channel);
+  keys_events(id_shard(call->id), channel);
   struct buf *body = &publisher.line;
   if (publisher.ready_frames) {
     snprintf(channel, sizeof(channel), "bench:push");

@@ -4,6 +4,7 @@
 
 #include "calls/call.h"
 #include "calls/job.h"
+#include "calls/next.h"
 
 #include <json-c/json.h>
 #include <string.h>
@@ -21,13 +22,10 @@ static void check_packing(const struct call *call) {
   HOLDS(strcmp(buf_text(&line), buf_text(&again)) == 0);
 }
 
-static void check_job(const struct call *call) {
-  struct job job;
-  int64_t began_ms, length_ms;
-  bool final = call_is_final(call);
-  bool waits = job_next(call, &job, &began_ms, &length_ms);
-  HOLDS(!waits || !final || call->seq < LIFECYCLE_STATES);
-  HOLDS(!waits || length_ms >= 0);
+static void check_next(const struct call *call) {
+  const struct next next = next_of(call);
+  HOLDS(!next.is_open || !call_is_final(call) || call->seq < LIFECYCLE_STATES);
+  HOLDS(next.length_ms >= 0);
 }
 
 /* Makes every text of it that goes out. */
@@ -66,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   HOLDS(call.seq >= 1 && call.upload < UPLOAD_STATUS__MAX && call.plan.outcome < OUTCOME__MAX);
   check_packing(&call);
-  check_job(&call);
+  check_next(&call);
   say_all(&call);
   return 0;
 }

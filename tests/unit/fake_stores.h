@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include "calls/live/apply.h"
+#include "calls/live/query.h"
+#include "calls/live/rebuild.h"
 #include "calls/row.h"
 #include "common/clock.h"
 #include "worker/worker.h"

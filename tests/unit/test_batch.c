@@ -9,7 +9,7 @@ enum { JOBS = 40, CLAIMED_MS = 1000000 };
 static const int64_t wall_ms = INT64_C(1795671519826);
 
 static struct job jobs[JOBS];
-static struct live_time times[KEYS_SHARDS];
+static struct live_time times[ID_SHARDS];
 static const char *const no_values[] = {NULL};
 static int handed_out, moved_count; /* rows that on_row() got */
 

@@ -136,6 +136,26 @@ static void test_shard(void) {
   CHECK_INT(id_shard_of_owner("foobar"), (0xbf9cf968u ^ 0xbf9cf9 ^ 0xbf9c ^ 0xbf) & 0xf);
 }
 
+/* An id alone leads to the shard of the key that the call belongs to. */
+static void test_shards_agree(void) {
+  bool used[ID_SHARDS] = {false};
+  int shards = 0;
+  for (int i = 0; i < 500; i++) {
+    char key[24], id[ID_SIZE];
+    snprintf(key, sizeof(key), "key-%d", i);
+    id_new(id_shard_of_owner(key), id);
+    int shard = id_shard_of_owner(key);
+    CHECK_INT(id_shard(id), shard);
+    if (shard < 0 || shard >= ID_SHARDS)
+      test_error(__FILE__, __LINE__, "shard %d of %s", shard, key);
+    else
+      used[shard] = true;
+  }
+  for (int i = 0; i < ID_SHARDS; i++)
+    shards += used[i];
+  CHECK_INT(shards, ID_SHARDS);
+}
+
 int main(void) {
   RUN(test_new_is_version_7);
   RUN(test_tells_its_time);
@@ -146,5 +166,6 @@ int main(void) {
   RUN(test_parse_truncated);
   RUN(test_parse_every_byte);
   RUN(test_shard);
+  RUN(test_shards_agree);
   return test_done();
 }

@@ -1,4 +1,4 @@
-/* Jobs (calls/job.c): their text, and which one a call waits for. */
+/* Jobs (calls/job.c): their text. */
 
 #include "calls/job.h"
 
@@ -100,81 +100,11 @@ static void test_nul_inside(void) {
   CHECK(!job_parse(text, sizeof(text) - 1, &job));
 }
 
-/* --- which job a call waits for --------------------------------------------------------------- */
-
-static struct call sample(int seq, enum upload_status upload) {
-  struct call call = {
-      .id = ID,
-      .seq = seq,
-      .plan = {.duration_ms = {1500, 4000, 3000, 2500}},
-      .updated_ms = 70000,
-      .upload = upload,
-      .upload_job = upload == UPLOAD_WAITING ? 0 : 42,
-  };
-  for (int i = 0; i < seq && i < LIFECYCLE_STATES; i++)
-    call.entered_ms[i] = 10000 * (i + 1);
-  return call;
-}
-
-static void check_next(const struct call *call, const char *text, int64_t began, int64_t length) {
-  struct job job, again;
-  int64_t began_ms = -1, length_ms = -1;
-  CHECK(job_next(call, &job, &began_ms, &length_ms));
-  CHECK_STR(job.text, text);
-  CHECK_INT(began_ms, began);
-  CHECK_INT(length_ms, length);
-  CHECK(parse(job.text, &again));
-  CHECK_INT(again.kind, job.kind);
-}
-
-static void test_next_in_states(void) {
-  static const int64_t lengths[] = {1500, 4000, 3000};
-  for (int seq = 1; seq < LIFECYCLE_STATES; seq++) {
-    char text[JOB_SIZE];
-    struct call call = sample(seq, UPLOAD_WAITING);
-    snprintf(text, sizeof(text), ID " advance %d", seq);
-    check_next(&call, text, 10000 * seq, lengths[seq - 1]);
-  }
-}
-
-static void test_next_of_uploads(void) {
-  static const struct {
-    int seq, attempts;
-    int64_t retry_ms;
-    const char *text;
-    int64_t length_ms;
-  } cases[] = {
-      {4, 0, 0, ID " upload 0 2500 42", 0},
-      {4, 1, 72000, ID " upload 1 2500 42", 2000},
-      {4, 2, 76500, ID " upload 2 2500 42", 6500},
-      {4, 1, 70000, ID " upload 1 2500 42", 0},
-      {4, 1, 69999, ID " upload 1 2500 42", 0},
-      {5, 3, 0, ID " upload 3 2500 42", 0}, /* given up once, and tried again */
-  };
-  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-    struct call call = sample(cases[i].seq, UPLOAD_PENDING);
-    call.upload_attempts = cases[i].attempts;
-    call.retry_ms = cases[i].retry_ms;
-    check_next(&call, cases[i].text, 70000, cases[i].length_ms);
-  }
-}
-
-static void test_next_of_final_calls(void) {
-  struct job job;
-  int64_t began_ms, length_ms;
-  struct call completed = sample(5, UPLOAD_COMPLETED), failed = sample(5, UPLOAD_FAILED);
-  CHECK(!job_next(&completed, &job, &began_ms, &length_ms));
-  CHECK(!job_next(&failed, &job, &began_ms, &length_ms));
-}
-
 int main(void) {
   RUN(test_format);
   RUN(test_parse);
   RUN(test_malformed);
   RUN(test_truncations);
   RUN(test_nul_inside);
-  RUN(test_next_in_states);
-  RUN(test_next_of_uploads);
-  RUN(test_next_of_final_calls);
   return test_done();
 }

@@ -8,37 +8,6 @@
 /* An id whose owner's hash is the last two digits. */
 #define ID_OF(hash) "0199c0de-0000-7000-8000-0000000000" hash
 
-static void test_shard_of_id(void) {
-  static const struct {
-    const char *id;
-    int shard;
-  } cases[] = {
-      {ID_OF("00"), 0}, {ID_OF("0f"), 15}, {ID_OF("10"), 0}, {ID_OF("a7"), 7}, {ID_OF("ff"), 15},
-  };
-  for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-    CHECK_INT(keys_shard(cases[i].id), cases[i].shard);
-}
-
-/* An id alone leads to the shard of the key that the call belongs to. */
-static void test_shards_agree(void) {
-  bool used[KEYS_SHARDS] = {false};
-  int shards = 0;
-  for (int i = 0; i < 500; i++) {
-    char key[24], id[ID_SIZE];
-    snprintf(key, sizeof(key), "key-%d", i);
-    id_new(id_shard_of_owner(key), id);
-    int shard = keys_shard_of_owner(key);
-    CHECK_INT(keys_shard(id), shard);
-    if (shard < 0 || shard >= KEYS_SHARDS)
-      test_error(__FILE__, __LINE__, "shard %d of %s", shard, key);
-    else
-      used[shard] = true;
-  }
-  for (int i = 0; i < KEYS_SHARDS; i++)
-    shards += used[i];
-  CHECK_INT(shards, KEYS_SHARDS);
-}
-
 static void test_shard_names(void) {
   static const struct {
     void (*name)(int shard, char out[KEYS_SIZE]);
@@ -58,7 +27,7 @@ static void test_shard_names(void) {
 
 static void test_names_of_a_call(void) {
   char key[KEYS_SIZE], expected[KEYS_SIZE];
-  int shard = keys_shard_of_owner("demo-key");
+  int shard = id_shard_of_owner("demo-key");
   keys_call(ID_OF("a7"), key);
   CHECK_STR(key, "mcs:2:{7}:call:" ID_OF("a7"));
   keys_slots("demo-key", key);
@@ -82,7 +51,7 @@ static void test_longest_api_key(void) {
 static void test_marker(void) {
   static const struct {
     const char *marker, *run_id;
-    bool whole;
+    bool is_ready;
   } cases[] = {
       {"abc 7", "abc", true},   {"abc 123456", "abc", true}, {"abc 7", "abd", false},
       {"abc", "abc", false},    {"abcd 7", "abc", false},    {"ab 7", "abc", false},
@@ -93,13 +62,11 @@ static void test_marker(void) {
     size_t len = strlen(cases[i].marker);
     cleanup_free char *exact = malloc(len ? len : 1);
     memcpy(exact, cases[i].marker, len);
-    CHECK_INT(keys_marker_is(exact, len, cases[i].run_id), cases[i].whole);
+    CHECK_INT(keys_marker_is(exact, len, cases[i].run_id), cases[i].is_ready);
   }
 }
 
 int main(void) {
-  RUN(test_shard_of_id);
-  RUN(test_shards_agree);
   RUN(test_shard_names);
   RUN(test_names_of_a_call);
   RUN(test_longest_api_key);

@@ -1,8 +1,9 @@
-/* calls/live.c, before a Redis that says what time it is: when the next job of a call is due. */
+/* calls/live/, before a Redis that says what time it is: when the next job of a call is due. */
 
 #include "tests/unit/test.h"
 
-#include "calls/live.h"
+#include "calls/live/apply.h"
+#include "calls/live/claim.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ enum { STAGE_MS = 2000 };
 static const int64_t HOUR_US = INT64_C(3600000000);
 
 /* What it says at the claim of each shard. */
-static struct live_time clocks[KEYS_SHARDS];
+static struct live_time clocks[ID_SHARDS];
 static char folder[] = "/tmp/mcs-test-live.XXXXXX", path[sizeof(folder) + 8];
 
 static void answer(int fd, const char *text) {
@@ -30,7 +31,7 @@ static void answer_command(int fd, const redisReply *command) {
   char text[100] = "$40\r\n0123456789012345678901234567890123456789\r\n"; /* a script's name */
   if (strcmp(command->element[0]->str, "INFO") == 0)
     snprintf(text, sizeof(text), "$11\r\nrun_id:abcd\r\n");
-  else if (strcmp(command->element[0]->str, "EVALSHA") == 0 && scripts++ < KEYS_SHARDS)
+  else if (strcmp(command->element[0]->str, "EVALSHA") == 0 && scripts++ < ID_SHARDS)
     snprintf(text, sizeof(text), "*5\r\n:1\r\n:7\r\n:%" PRId64 "\r\n:%" PRId64 "\r\n:-1\r\n",
              clocks[scripts - 1].wall_us, clocks[scripts - 1].now_us);
   else if (strcmp(command->element[0]->str, "EVALSHA") == 0)
@@ -80,15 +81,15 @@ static void check_due(void (*check)(const struct live_claim *claim, int shard, i
                                 .redis_password = "",
                                 .redis_sentinels = ""};
   struct redis *redis = redis_new(&config);
-  struct job jobs[KEYS_SHARDS];
-  struct live_claim claim = {.jobs = jobs, .max = KEYS_SHARDS};
+  struct job jobs[ID_SHARDS];
+  struct live_claim claim = {.jobs = jobs, .max = ID_SHARDS};
   CHECK(redis_connect(redis));
   CHECK(live_claim(redis, &claim));
   CHECK(claim.ready && claim.epoch == 7 && claim.next_ms == -1 && claim.count == 0);
-  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+  for (int shard = 0; shard < ID_SHARDS; shard++) {
     struct call call = {.seq = 2, .api_key = "k", .from = "+1", .to = "+2"};
     snprintf(call.id, sizeof(call.id), "01a20472-6b23-7506-9539-4ab0d1e2f3a%x", shard);
-    CHECK_INT(keys_shard(call.id), shard);
+    CHECK_INT(id_shard(call.id), shard);
     call.entered_ms[0] = call.entered_ms[1] = call.updated_ms = claim.wall_us / 1000;
     call.plan.duration_ms[1] = STAGE_MS;
     live_apply_queue(redis, "done", &call, &claim.time[shard]);
@@ -106,7 +107,7 @@ static void check_exact(const struct live_claim *claim, int shard, int64_t due_u
 }
 
 static void test_shards_asked_one_after_the_other(void) {
-  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+  for (int shard = 0; shard < ID_SHARDS; shard++) {
     clocks[shard].wall_us = INT64_C(1795671519826123) + shard * 700;
     clocks[shard].now_us = clocks[shard].wall_us - shard * INT64_C(1000000000);
   }
@@ -117,11 +118,11 @@ static void test_shards_asked_one_after_the_other(void) {
  * record has rounded. */
 static void check_by_own_clock(const struct live_claim *claim, int shard, int64_t due_us) {
   int64_t length_us = due_us - clocks[shard].now_us;
-  CHECK(length_us > (STAGE_MS - 1) * 1000 && length_us <= STAGE_MS * 1000 + KEYS_SHARDS * 700);
+  CHECK(length_us > (STAGE_MS - 1) * 1000 && length_us <= STAGE_MS * 1000 + ID_SHARDS * 700);
 }
 
 static void set_clock_in_the_middle(int64_t by_us) {
-  for (int shard = 0; shard < KEYS_SHARDS; shard++) {
+  for (int shard = 0; shard < ID_SHARDS; shard++) {
     clocks[shard].wall_us = INT64_C(1795671519826123) + shard * 700 + (shard < 8 ? 0 : by_us);
     clocks[shard].now_us = INT64_C(1795671519826123) + shard * 700;
   }

@@ -8,7 +8,7 @@ static const int64_t wall_ms = INT64_C(1795671519826);
 static const struct config config = {
     .time_scale = 1, .s3_bucket = "recordings", .aws_region = "eu-west-1"};
 static const char id[] = "01a20472-6b23-7506-9539-4ab0d1e2f300";
-static struct live_time times[KEYS_SHARDS];
+static struct live_time times[ID_SHARDS];
 static struct job job;
 static bool row_there;
 
