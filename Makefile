@@ -40,8 +40,8 @@ async_OBJ := $(ASYNC:%=$(B)/common/%.o)
 LIBS := $(B)/libcalls.a $(B)/libcommon.a
 
 responder_SRC := fcgi/main.c \
-                 $(addprefix fcgi/http/,pool.c gateway.c request.c reply.c router.c auth.c cors.c url.c refusals.c) \
-                 $(addprefix fcgi/api/,calls.c metrics.c service.c)
+                 $(addprefix fcgi/http/,pool.c gateway.c request.c body.c reply.c route.c router.c cors.c url.c refusals.c) \
+                 $(addprefix fcgi/api/,routes.c auth.c error.c calls.c metrics.c service.c)
 wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
                    hub.c feed.c lookup.c database.c)
 worker_SRC    := $(addprefix worker/,main.c worker.c poll.c batch.c advance.c upload.c reconcile.c rival.c audit.c retention.c)
@@ -104,6 +104,9 @@ $(B)/tests/test_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
 $(B)/tests/test_inlet: UNIT_LIBS := -lwslay
 $(B)/tests/test_request: $(B)/fcgi/http/request.o
 $(B)/tests/test_reply: $(B)/fcgi/http/reply.o
+$(B)/tests/test_route: $(B)/fcgi/http/route.o
+$(B)/tests/test_router: $(patsubst %,$(B)/fcgi/http/%.o,router route body request reply cors)
+$(B)/tests/test_error: $(B)/fcgi/api/error.o $(B)/fcgi/http/reply.o
 # Modules of the worker, with the clock and the stores of tests/unit/fake_stores.h in place of ours.
 WORKER_UNIT := advance audit batch poll reconcile retention rival upload
 FAKES := clock_monotonic_ms pg_disconnect pg_exec pg_session pg_sqlstate pg_timed_out redis_run_id row_read \

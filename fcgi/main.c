@@ -3,10 +3,12 @@
  * is descriptor 0, or as a plain CGI program that answers one request.
  */
 
+#include "fcgi/api/routes.h"
 #include "fcgi/http/gateway.h"
 #include "fcgi/http/pool.h"
 #include "fcgi/http/refusals.h"
 #include "fcgi/http/router.h"
+#include "fcgi/responder.h"
 
 #include "calls/row.h"
 #include "common/clock.h"
@@ -20,9 +22,10 @@ enum { TEND_MS = 300 };
 
 static void answer(struct gateway *gateway, struct responder *responder, struct request *request,
                    struct reply *reply, struct buf *rendered) {
-  request_read(request, gateway, responder->config);
+  const struct config *config = responder->config;
+  request_read(request, gateway, config->base_path);
   reply_reset(reply);
-  routes_answer(responder, request, reply);
+  router_answer(&routes_api, config, responder, request, reply);
   buf_clear(rendered);
   reply_render(reply, strcmp(request->method, "HEAD") == 0, rendered);
   gateway_reply(gateway, rendered);

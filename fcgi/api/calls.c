@@ -1,66 +1,23 @@
 /* POST /calls and GET /calls/{id}. */
 
-#include "fcgi/http/router.h"
+#include "fcgi/api/calls.h"
 
 #include "calls/create.h"
 #include "calls/find.h"
 #include "common/clock.h"
 #include "common/json.h"
+#include "fcgi/api/error.h"
 #include "fcgi/http/url.h"
+#include "fcgi/responder.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* --- POST: what the client sent --------------------------------------------------------------- */
 
-static bool is_json(const char *content_type) {
-  static const char json[] = "application/json";
-  size_t len = sizeof(json) - 1;
-  if (strncasecmp(content_type, json, len) != 0)
-    return false;
-  const char *rest = content_type + len + strspn(content_type + len, " \t");
-  return !*rest || *rest == ';';
-}
-
-/* Content-Encoding is a list (RFC 9110 section 8.4); we decode none. */
-static bool is_identity(const char *codings) {
-  static const char identity[] = "identity";
-  for (const char *at = codings; *(at += strspn(at, ", \t"));) {
-    size_t len = strcspn(at, ", \t");
-    if (len != sizeof(identity) - 1 || strncasecmp(at, identity, len) != 0)
-      return false;
-    at += len;
-  }
-  return true;
-}
-
 static bool refuse(struct reply *reply, int status, const char *message) {
-  reply_error(reply, status, message);
+  error_reply(reply, status, message);
   return false;
-}
-
-/* Checks what comes before the body's meaning: its type, its size, that it is all there. */
-static bool check_envelope(const struct exchange *x) {
-  const struct request *request = x->request;
-  char message[80];
-  if (!is_json(request->content_type))
-    return refuse(x->reply, 415, "Content-Type must be application/json");
-  if (!is_identity(request->content_encoding)) {
-    reply_header(x->reply, "Accept-Encoding", "identity");
-    return refuse(x->reply, 415, "Content-Encoding is not supported: send the JSON as it is");
-  }
-  snprintf(message, sizeof(message), "Request body is larger than %ld bytes",
-           x->responder->config->max_body);
-  switch (request->body_state) {
-  case BODY_WHOLE:
-    return true;
-  case BODY_TOO_LARGE:
-    return refuse(x->reply, 413, message);
-  case BODY_CUT_SHORT:
-    break;
-  }
-  return refuse(x->reply, 400, "Request body was cut short");
 }
 
 static bool is_missing(const struct json_member *m) {
@@ -102,7 +59,7 @@ static bool take_body(const struct exchange *x, struct call *call) {
   bool none = m[METADATA].type == JSON_ABSENT || m[METADATA].type == JSON_NULL;
   if (!none && m[METADATA].type != JSON_OBJECT)
     return refuse(x->reply, 400, "metadata must be an object");
-  long max_body = x->responder->config->max_body;
+  long max_body = x->config->max_body;
   if (m[METADATA].stored_len > (size_t)max_body) {
     char message[120];
     snprintf(message, sizeof(message),
@@ -118,7 +75,7 @@ static bool take_body(const struct exchange *x, struct call *call) {
 /* --- POST: the answer ------------------------------------------------------------------------- */
 
 static void reply_created(const struct exchange *x, const struct call *call) {
-  const struct config *config = x->responder->config;
+  const struct config *config = x->config;
   char created[CLOCK_ISO_SIZE];
   cleanup_buf struct buf location = {0};
   clock_iso(call->entered_ms[0], created);
@@ -137,7 +94,7 @@ static void reply_created(const struct exchange *x, const struct call *call) {
 static void reply_limited(struct reply *reply, const char *what, long limit, int64_t retry_ms) {
   char message[80];
   snprintf(message, sizeof(message), "%s (%ld)", what, limit);
-  reply_error(reply, 429, message);
+  error_reply(reply, 429, message);
   int64_t seconds = (retry_ms + 999) / 1000;
   reply_header_int(reply, "Retry-After", seconds > 0 ? seconds : 1);
 }
@@ -148,12 +105,12 @@ static void reply_not_created(const struct exchange *x, const char *refusal) {
     buf_printf(&message, "The call was not created: %s refuses it", refusal);
   else
     buf_str(&message, "The call was not created: a database does not answer");
-  reply_unavailable(x->reply, 1, buf_text(&message));
+  error_unavailable(x->reply, 1, buf_text(&message));
 }
 
 static void reply_to_create(const struct exchange *x, const struct call *call, enum verdict verdict,
                             const struct creation *creation) {
-  const struct config *config = x->responder->config;
+  const struct config *config = x->config;
   switch (verdict) {
   case VERDICT_CREATED:
     reply_created(x, call);
@@ -166,13 +123,13 @@ static void reply_to_create(const struct exchange *x, const struct call *call, e
     reply_limited(x->reply, "Calls per second limit exceeded", config->max_cps, creation->retry_ms);
     return;
   case VERDICT_REBUILDING:
-    reply_unavailable(x->reply, 2, "The state of live calls is being rebuilt. Try again shortly");
+    error_unavailable(x->reply, 2, "The state of live calls is being rebuilt. Try again shortly");
     return;
   case VERDICT_REFUSED:
     reply_not_created(x, creation->refusal);
     return;
   case VERDICT_UNKNOWN:
-    reply_unavailable(x->reply, 2,
+    error_unavailable(x->reply, 2,
                       "It is not known whether the call was created: a database did "
                       "not answer in time");
     return;
@@ -182,7 +139,7 @@ static void reply_to_create(const struct exchange *x, const struct call *call, e
 void calls_post(const struct exchange *x) {
   struct call call = {0};
   struct creation creation;
-  if (!check_envelope(x) || !take_body(x, &call))
+  if (!take_body(x, &call))
     return;
   enum verdict verdict = create_call(x->responder->store, x->api_key, &call, &creation);
   reply_to_create(x, &call, verdict, &creation);
@@ -192,8 +149,8 @@ void calls_post(const struct exchange *x) {
 
 void calls_get(const struct exchange *x) {
   char id[ID_SIZE];
-  if (!id_parse(x->id, id)) {
-    reply_error(x->reply, 400, "Invalid call id: expected GET /calls/{call_id} with a UUID");
+  if (!id_parse(route_value(x->route, &x->values, "call_id"), id)) {
+    error_reply(x->reply, 400, "Invalid call id: expected GET /calls/{call_id} with a UUID");
     return;
   }
   struct call call;
@@ -203,10 +160,10 @@ void calls_get(const struct exchange *x) {
     call_json(&x->reply->body, &call);
     break;
   case FIND_ABSENT:
-    reply_error(x->reply, 404, "Call not found");
+    error_reply(x->reply, 404, "Call not found");
     break;
   case FIND_DOWN:
-    reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
+    error_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
     break;
   }
   find_done(&held);

@@ -1,13 +1,15 @@
 /* GET /metrics. */
 
-#include "fcgi/http/router.h"
+#include "fcgi/api/metrics.h"
 
 #include "calls/metrics.h"
+#include "fcgi/api/error.h"
+#include "fcgi/responder.h"
 
 void metrics_get(const struct exchange *x) {
   struct metrics m;
   if (!metrics_read(x->responder->store, &m)) {
-    reply_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
+    error_unavailable(x->reply, 1, "The database does not answer. Try again shortly");
     return;
   }
   buf_printf(&x->reply->body,

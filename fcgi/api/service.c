@@ -1,10 +1,13 @@
 /* The resources about the service itself: what it is, whether it runs, whether it can work. */
 
-#include "fcgi/http/router.h"
+#include "fcgi/api/service.h"
 
 #include "calls/readiness.h"
 #include "common/clock.h"
+#include "fcgi/api/error.h"
+#include "fcgi/api/routes.h"
 #include "fcgi/http/url.h"
+#include "fcgi/responder.h"
 
 #include <string.h>
 
@@ -16,23 +19,25 @@ static void add_timestamp(struct buf *out) {
   buf_chr(out, '"');
 }
 
-static const struct {
-  const char *name, *method, *path;
-} endpoints[] = {
-    {"health", "GET", "/health"},      {"ready", "GET", "/ready"},
-    {"create_call", "POST", "/calls"}, {"get_call", "GET", "/calls/{call_id}"},
-    {"metrics", "GET", "/metrics"},    {"websocket", "GET", "/ws?call_id={call_id}"},
-};
+static void add_endpoints(struct buf *out, const struct config *config, const struct route *route) {
+  for (enum route_method method = 0; method < ROUTE__MAX; method++) {
+    const char *name = route->operations[method].name;
+    if (!name)
+      continue;
+    if (out->data[out->len - 1] != '{')
+      buf_chr(out, ',');
+    buf_printf(out, "\"%s\":\"%s ", name, route_method_name(method));
+    url_add_path(out, config, route->path);
+    buf_chr(out, '"');
+  }
+}
 
 void service_root(const struct exchange *x) {
   struct buf *out = &x->reply->body;
   buf_str(out, "{\"service\":\"Mock Communications Service\",\"version\":\"" MCS_VERSION
                "\",\"endpoints\":{");
-  for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
-    buf_printf(out, "%s\"%s\":\"%s ", i ? "," : "", endpoints[i].name, endpoints[i].method);
-    url_add_path(out, x->responder->config, endpoints[i].path);
-    buf_chr(out, '"');
-  }
+  for (size_t i = 0; i < routes_api.count; i++)
+    add_endpoints(out, x->config, &routes_api.routes[i]);
   buf_str(out, "}}");
 }
 
@@ -55,5 +60,5 @@ void service_ready(const struct exchange *x) {
   }
   cleanup_buf struct buf message = {0};
   buf_printf(&message, "Not ready; missing: %s", buf_text(&missing));
-  reply_unavailable(x->reply, 1, buf_text(&message));
+  error_unavailable(x->reply, 1, buf_text(&message));
 }

@@ -36,9 +36,10 @@ enum {
 struct gateway {
   bool cgi;
   bool cgi_done;
-  bool starved; /* accepting failed, and that was logged */
-  int epoll;    /* waits for the listener and for what stops us */
-  int stops;    /* the signals that do */
+  bool body_read; /* the present request's body, to its end */
+  bool starved;   /* accepting failed, and that was logged */
+  int epoll;      /* waits for the listener and for what stops us */
+  int stops;      /* the signals that do */
   FCGX_Request request;
 };
 
@@ -129,6 +130,7 @@ static enum gateway_event take_connection(struct gateway *g) {
     return GATEWAY_IDLE;
   }
   g->starved = false;
+  g->body_read = false;
   ticks = 0;
   under_way = fd;
   /* As if the library had kept it open since the last request. */
@@ -178,6 +180,7 @@ static long long announced_length(const struct gateway *g) {
 enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *body) {
   char chunk[CHUNK];
   long long announced = announced_length(g), total = 0;
+  g->body_read = true;
   /* Plain CGI promises no end of file: there only the announced length tells. */
   while (!g->cgi || total < announced) {
     size_t size = sizeof(chunk);
@@ -195,6 +198,12 @@ enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *b
   if (announced >= 0 && total != announced)
     return BODY_CUT_SHORT;
   return total > (long long)max ? BODY_TOO_LARGE : BODY_WHOLE;
+}
+
+void gateway_drain_body(struct gateway *g) {
+  struct buf nothing = {0};
+  if (!g->body_read)
+    (void)!gateway_read_body(g, 0, &nothing);
 }
 
 static void write_all(const char *data, size_t len) {
@@ -217,6 +226,7 @@ static void make_room(int fd, size_t len) {
 }
 
 void gateway_reply(struct gateway *g, const struct buf *reply) {
+  gateway_drain_body(g);
   if (g->cgi) {
     write_all(reply->data, reply->len);
     return;

@@ -36,13 +36,16 @@ const char *gateway_param(const struct gateway *g, const char *name);
 
 enum gateway_body {
   BODY_WHOLE,
-  BODY_TOO_LARGE, /* more than `most`; `body` holds its beginning */
+  BODY_TOO_LARGE, /* more than `max` bytes; `body` holds its beginning */
   BODY_CUT_SHORT, /* not all that was announced arrived */
 };
 
-/* Reads the present request's body to its end, keeping `most` bytes of it. */
+/* Reads the present request's body to its end, and appends at most `max` bytes of it to `body`. To
+ * be called once for a request. */
 must_check enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *body);
+/* Reads to the end what has not been read of the body, and forgets it. */
+void gateway_drain_body(struct gateway *g);
 
-/* Sends a CGI reply (headers, blank line, body) in one write where it fits, and ends the request,
- * whose body must have been read. */
+/* Sends a CGI reply (headers, blank line, body) in one write where it fits, and ends the request.
+ * The body is drained first: a web server that is still sending it would lose the reply. */
 void gateway_reply(struct gateway *g, const struct buf *reply);

@@ -5,6 +5,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <stdio.h>
+
 static struct {
   double tokens;
   int64_t filled_ms;

@@ -2,7 +2,7 @@
 
 #include "fcgi/http/reply.h"
 
-#include "common/json.h"
+#include "common/cleanup.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -10,27 +10,26 @@
 
 static const struct {
   int status;
-  const char *reason;
-  const char *error; /* NULL: the reason */
+  const char *text;
 } statuses[] = {
-    {200, "OK", NULL},
-    {201, "Created", NULL},
-    {204, "No Content", NULL},
-    {400, "Bad Request", NULL},
-    {401, "Unauthorized", NULL},
-    {404, "Not Found", NULL},
-    {405, "Method Not Allowed", NULL},
-    {413, "Content Too Large", "Payload Too Large"},
-    {415, "Unsupported Media Type", NULL},
-    {429, "Too Many Requests", "Rate limit exceeded"},
-    {500, "Internal Server Error", NULL},
-    {503, "Service Unavailable", NULL},
+    {200, "OK"},
+    {201, "Created"},
+    {204, "No Content"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
 };
 
-static size_t status_index(int status) {
+const char *reply_status_text(int status) {
   for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
     if (statuses[i].status == status)
-      return i;
+      return statuses[i].text;
   assert(!"a status that the table does not have");
 }
 
@@ -59,23 +58,11 @@ void reply_header_int(struct reply *reply, const char *name, long long value) {
   buf_printf(&reply->headers, "%s: %lld\r\n", name, value);
 }
 
-void reply_error(struct reply *reply, int status, const char *message) {
-  size_t i = status_index(status);
-  const char *error = statuses[i].error ? statuses[i].error : statuses[i].reason;
+void reply_refuse(struct reply *reply, int status, const char *reason) {
   reply->status = status;
   buf_clear(&reply->reason);
-  buf_str(&reply->reason, message);
+  buf_str(&reply->reason, reason);
   buf_clear(&reply->body);
-  buf_str(&reply->body, "{\"error\":");
-  json_string_encode(&reply->body, error, strlen(error));
-  buf_str(&reply->body, ",\"message\":");
-  json_string_encode(&reply->body, message, strlen(message));
-  buf_chr(&reply->body, '}');
-}
-
-void reply_unavailable(struct reply *reply, int retry_s, const char *message) {
-  reply_error(reply, 503, message);
-  reply_header_int(reply, "Retry-After", retry_s);
 }
 
 void reply_render(const struct reply *reply, bool head, struct buf *out) {
@@ -90,7 +77,7 @@ void reply_render(const struct reply *reply, bool head, struct buf *out) {
   buf_str(out, "Status: ");
   buf_i64(out, reply->status);
   buf_chr(out, ' ');
-  buf_str(out, statuses[status_index(reply->status)].reason);
+  buf_str(out, reply_status_text(reply->status));
   buf_str(out, "\r\n\r\n");
   if (!head && reply->status != 204)
     buf_add(out, buf_text(&reply->body), reply->body.len);

@@ -114,10 +114,10 @@ static void show(const char *text, size_t len, char *out, size_t size) {
   out[len] = '\0';
 }
 
-void request_read(struct request *r, struct gateway *g, const struct config *config) {
+void request_read(struct request *r, struct gateway *g, const char *base_path) {
   struct buf body = r->body;
   buf_clear(&body);
-  *r = (struct request){.body = body};
+  *r = (struct request){.gateway = g, .body = body};
   const char *target = gateway_param(g, "REQUEST_URI");
   r->method = gateway_param(g, "REQUEST_METHOD");
   r->authorization = gateway_param(g, "HTTP_AUTHORIZATION");
@@ -129,9 +129,16 @@ void request_read(struct request *r, struct gateway *g, const struct config *con
   const char *https = gateway_param(g, "HTTPS");
   r->https = strcasecmp(https, "on") == 0 || strcmp(https, "1") == 0 ||
              strcasecmp(gateway_param(g, "REQUEST_SCHEME"), "https") == 0;
-  r->path_state = request_parse_target(target, config->base_path, r->path);
+  r->path_state = request_parse_target(target, base_path, r->path);
   const char *path = skip_authority(target);
   show(path, strcspn(path, "?#"), r->path_shown, sizeof(r->path_shown));
   show(r->method, strlen(r->method), r->method_shown, sizeof(r->method_shown));
-  r->body_state = gateway_read_body(g, (size_t)config->max_body, &r->body);
+}
+
+enum gateway_body request_read_body(struct request *r, size_t max) {
+  return gateway_read_body(r->gateway, max, &r->body);
+}
+
+void request_drain_body(struct request *r) {
+  gateway_drain_body(r->gateway);
 }

@@ -1,12 +1,13 @@
 #pragma once
 
 #include "common/buf.h"
-#include "common/config.h"
+#include "common/cleanup.h"
 #include "fcgi/http/gateway.h"
 
 #include <stdbool.h>
 
-/* A request as the routes see it. The strings belong to the gateway, until the reply. */
+/* A request as the router and the handlers see it. The strings belong to the gateway, until the
+ * reply. */
 enum { REQUEST_PATH_SIZE = 512, REQUEST_SHOWN_SIZE = 201 };
 
 enum request_path {
@@ -16,6 +17,7 @@ enum request_path {
 };
 
 struct request {
+  struct gateway *gateway;
   const char *method;
   char path[REQUEST_PATH_SIZE]; /* decoded, without BASE_PATH; begins with '/' */
   /* As the client wrote them, cut and in printable ASCII, for messages. */
@@ -28,12 +30,16 @@ struct request {
   const char *origin;
   const char *wanted_headers; /* Access-Control-Request-Headers of a preflight */
   bool https;
-  struct buf body;
-  enum gateway_body body_state;
+  struct buf body; /* empty until request_read_body() */
 };
 
-/* Reads the present request, its whole body included. The buffer in `r->body` is used again. */
-void request_read(struct request *r, struct gateway *g, const struct config *config);
+/* Reads the present request, except its body, whose buffer is used again. `base_path`: what
+ * precedes all our paths, "" for nothing. */
+void request_read(struct request *r, struct gateway *g, const char *base_path);
+/* Reads the body to its end into `r->body`, at most `max` bytes of it. See gateway_read_body(). */
+must_check enum gateway_body request_read_body(struct request *r, size_t max);
+/* Reads the body to its end and forgets it. */
+void request_drain_body(struct request *r);
 
 /* Takes a request target (RFC 9112 section 3.2) apart: its path decoded, without the query, without
  * `base` and without one '/' at its end. Pure; the only place that looks at targets. */

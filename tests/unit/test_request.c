@@ -233,15 +233,21 @@ const char *gateway_param(const struct gateway *g, const char *name) {
   return "";
 }
 
+static int drained;
+
 enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *body) {
   (void)g;
   CHECK_INT(body->len, 0);
-  CHECK_INT(max, 64);
-  buf_str(body, "body");
-  return BODY_WHOLE;
+  buf_add(body, "body", max < 4 ? max : 4);
+  return max < 4 ? BODY_TOO_LARGE : BODY_WHOLE;
 }
 
-static const struct config config = {.base_path = "/mock", .max_body = 64};
+void gateway_drain_body(struct gateway *g) {
+  (void)g;
+  drained++;
+}
+
+static const char base_path[] = "/mock";
 
 static void set_parameters(const char *const pairs[][2]) {
   int i = 0;
@@ -262,7 +268,7 @@ static void test_read(void) {
   struct request r = {0};
   set_parameters(pairs);
   for (int i = 0; i < 2; i++) { /* the second time with the body of the first in its buffer */
-    request_read(&r, NULL, &config);
+    request_read(&r, NULL, base_path);
     CHECK_STR(r.method, "POST");
     CHECK_STR(r.path, "/calls/x");
     CHECK_STR(r.path_shown, "/mock/calls/%78");
@@ -272,9 +278,16 @@ static void test_read(void) {
     CHECK_STR(r.host, "host:1");
     CHECK_STR(r.origin, "https://o");
     CHECK(!r.https);
+    CHECK_INT(r.body.len, 0); /* nothing has asked for it yet */
+    CHECK_INT(request_read_body(&r, 64), BODY_WHOLE);
     CHECK_STR(buf_text(&r.body), "body");
-    CHECK_INT(r.body_state, BODY_WHOLE);
   }
+  request_read(&r, NULL, base_path);
+  CHECK_INT(request_read_body(&r, 3), BODY_TOO_LARGE);
+  request_read(&r, NULL, base_path);
+  request_drain_body(&r);
+  CHECK_INT(drained, 1);
+  CHECK_INT(r.body.len, 0);
   buf_done(&r.body);
 }
 
@@ -297,7 +310,7 @@ static void test_scheme(void) {
     const char *const pairs[][2] = {{cases[i].name, cases[i].value}, {NULL, NULL}};
     struct request r = {0};
     set_parameters(pairs);
-    request_read(&r, NULL, &config);
+    request_read(&r, NULL, base_path);
     CHECK_INT(r.https, cases[i].https);
     buf_done(&r.body);
   }
@@ -315,7 +328,7 @@ static void test_shown_path(void) {
     const char *const pairs[][2] = {{"REQUEST_URI", cases[i].target}, {NULL, NULL}};
     struct request r = {0};
     set_parameters(pairs);
-    request_read(&r, NULL, &config);
+    request_read(&r, NULL, base_path);
     CHECK_STR(r.path_shown, cases[i].shown);
     buf_done(&r.body);
   }
