@@ -8,6 +8,12 @@
 #                                 would take a second; AT_ONCE=100 nevertheless); sets `statuses`, such as "201:2 429:38"; the
 #                                 replies are in $replies/1 …
 #   count_of STATUS               how many of the burst's replies had that status
+#   burst_at_limit COUNT [ARGS…]  a burst that meets the limit of 2 (LIMIT) calls a second, judged by the rows: it may
+#                                 take longer than a second
+#   too_many_a_second [KEY]       how many calls of the key were one more than LIMIT within a second
+#   hold_window                   the calls in the window of $KEY count as created a minute from now: so long
+#                                 another one is refused. empty_window removes them, as a second does
+#   fill_slots                    gives $KEY three slots that are free again in a minute; empty_slots takes them
 #   take_keys COUNT               sets `keys` to fresh keys
 #   has_status STATUS             whether $call_id is in that state by now
 #   has_recording                 whether its recording's URL is there
@@ -59,6 +65,44 @@ burst() {
 count_of() {
 	[[ " $statuses " =~ \ $1:([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
 }
+
+burst_at_limit() {
+	burst "$@" || return
+	if (($(count_of 201) < ${LIMIT:-2} || $(count_of 201) + $(count_of 429) != $1)); then
+		echo "of $1 requests: $statuses" >&2
+		return 1
+	fi
+	same "$(sql "SELECT count(*) FROM calls WHERE api_key = '$KEY'")" "$(count_of 201)" && same "$(too_many_a_second)" 0
+}
+
+too_many_a_second() {
+	sql "SELECT count(*) FROM (
+			SELECT created_at - lag(created_at, ${LIMIT:-2}) OVER (ORDER BY created_at) AS gap
+			FROM calls WHERE api_key = '${1:-$KEY}') AS t
+		WHERE gap < interval '0.999 s'"
+}
+
+hold_window() {
+	local key
+	key=$(live_key window "$KEY")
+	[[ $key ]] && live EVAL "for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+		redis.call('ZINCRBY', KEYS[1], 60000000, id) end" 1 "$key" >/dev/null
+}
+
+empty_window() { live DEL "$(live_key window "$KEY")" >/dev/null; }
+
+# $call_id is a call of the key.
+fill_slots() {
+	local shard now
+	shard=$(live_key call "$call_id") shard=${shard%%call:*}
+	now=$(live EVAL "local t = redis.call('TIME')
+		local wall, now = string.match(redis.call('GET', KEYS[1]), '(%d+) (%d+)')
+		return string.format('%.0f', t[1] * 1000000 + t[2] - wall + now)" 1 "${shard}clock")
+	now=$((now + 60000000))
+	live ZADD "${shard}slots:$KEY" "$now" a "$now" b "$now" c >/dev/null
+}
+
+empty_slots() { live ZREM "$(live_key slots "$KEY")" a b c >/dev/null; }
 
 take_keys() {
 	local i
