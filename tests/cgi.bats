@@ -73,10 +73,11 @@ cgi() {
 
 @test "the limits are those of the pool" {
 	burst 2
+	hold_window
 	cgi REQUEST_METHOD=POST REQUEST_URI=/calls CONTENT_TYPE=application/json CONTENT_LENGTH=26 \
 		HTTP_AUTHORIZATION="Bearer $KEY" <<<'{"from": "+1", "to": "+2"}'
 	same "$cgi_status" 429
-	same "$(header Retry-After)" 1
+	match "$(header Retry-After)" '^[1-9][0-9]*$'
 }
 
 @test "a query without '=', which CGI passes as arguments, is ignored" {
@@ -102,8 +103,7 @@ cgi() {
 		same "$cgi_status" 400
 		same "$(json .message)" 'Request body was cut short'
 	done
-	burst 4
-	same "$statuses" '201:2 429:2'
+	burst_at_limit 4
 }
 
 @test "of the body no more is taken than was announced" {
