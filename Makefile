@@ -29,7 +29,8 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-CALLS  := call create find id job keyring keys lifecycle metrics next readiness row store \
+CALLS  := call create find id job keyring keys lifecycle message metrics next plan readiness render row \
+          store \
           $(addprefix live/,admit apply claim query rebuild script)
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
 COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel token

@@ -1,9 +1,6 @@
-/* A call and its three texts: the packed line, the JSON of GET, the messages. */
+/* A call, and its packed line. */
 
 #include "calls/call.h"
-
-#include "common/clock.h"
-#include "common/json.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -48,7 +45,7 @@ bool call_number_valid(const char *text) {
 
 void call_pack_rest(struct buf *out, const struct call *call) {
   buf_str(out, lifecycle_outcome_name(call->plan.outcome));
-  for (int i = 0; i < LIFECYCLE_STAGES; i++) {
+  for (int i = 0; i < PLAN_STAGES; i++) {
     buf_chr(out, i ? ',' : ' ');
     buf_i64(out, call->plan.duration_ms[i]);
   }
@@ -138,14 +135,13 @@ static bool next_times(const char **at, const char *end, struct call *call) {
          next_list(at, end, call->entered_ms, count);
 }
 
-static bool unpack_script(const char **at, const char *end, struct call_plan *plan) {
+static bool unpack_plan(const char **at, const char *end, struct call_plan *plan) {
   char outcome[32];
-  int64_t stages[LIFECYCLE_STAGES];
+  int64_t stages[PLAN_STAGES];
   if (!next_field(at, end, outcome, sizeof(outcome)) ||
-      !lifecycle_outcome_parse(outcome, &plan->outcome) ||
-      !next_list(at, end, stages, LIFECYCLE_STAGES))
+      !lifecycle_outcome_parse(outcome, &plan->outcome) || !next_list(at, end, stages, PLAN_STAGES))
     return false;
-  for (int i = 0; i < LIFECYCLE_STAGES; i++) {
+  for (int i = 0; i < PLAN_STAGES; i++) {
     if (stages[i] > INT32_MAX)
       return false;
     plan->duration_ms[i] = (int32_t)stages[i];
@@ -165,7 +161,7 @@ bool call_unpack(const char *line, size_t len, struct call *call) {
       !next_int(&at, end, &call->seq) || call->seq < 1 || call->seq > CALL_SEQ_MAX)
     return false;
   if (!next_times(&at, end, call) || !next_number(&at, end, &call->updated_ms) ||
-      !unpack_script(&at, end, &call->plan) || !next_field(&at, end, upload, sizeof(upload)) ||
+      !unpack_plan(&at, end, &call->plan) || !next_field(&at, end, upload, sizeof(upload)) ||
       !call_upload_parse(upload, &call->upload) || !next_int(&at, end, &call->upload_attempts) ||
       !next_number(&at, end, &call->upload_job) ||
       !next_field(&at, end, call->from, CALL_NUMBER_SIZE) ||
@@ -180,92 +176,4 @@ bool call_unpack(const char *line, size_t len, struct call *call) {
     call->metadata_len = (size_t)(line + len - call->metadata);
   }
   return true;
-}
-
-/* --- JSON ------------------------------------------------------------------------------------- */
-
-static void add_member(struct buf *out, const char *name, const char *value) {
-  buf_str(out, ",\"");
-  buf_str(out, name);
-  buf_str(out, "\":\"");
-  buf_str(out, value); /* ids, names of states and times need no escaping */
-  buf_chr(out, '"');
-}
-
-static void add_text(struct buf *out, const char *name, const char *text) {
-  buf_str(out, ",\"");
-  buf_str(out, name);
-  buf_str(out, "\":");
-  json_string_encode(out, text, strlen(text));
-}
-
-static void add_time(struct buf *out, const char *name, int64_t ms) {
-  char iso[CLOCK_ISO_SIZE];
-  clock_iso(ms, iso);
-  add_member(out, name, iso);
-}
-
-static void add_recording(struct buf *out, const char *url) {
-  buf_str(out, ",\"recording_url\":");
-  if (*url)
-    json_string_encode(out, url, strlen(url));
-  else
-    buf_str(out, "null");
-}
-
-/* How the call ended. What is planned for a call that has not reached that state is not shown. */
-static void add_outcome(struct buf *out, const struct call *call, int seq) {
-  if (seq >= LIFECYCLE_STATES)
-    add_member(out, "outcome", lifecycle_outcome_api_name(call->plan.outcome));
-  else
-    buf_str(out, ",\"outcome\":null");
-}
-
-void call_json(struct buf *out, const struct call *call) {
-  assert(call->metadata);
-  buf_str(out, "{\"call_id\":\"");
-  buf_str(out, call->id);
-  buf_chr(out, '"');
-  add_member(out, "status", lifecycle_status_name(call_status(call)));
-  add_text(out, "from", call->from);
-  add_text(out, "to", call->to);
-  buf_str(out, ",\"metadata\":");
-  json_compact(out, call->metadata, call->metadata_len);
-  add_recording(out, call->recording_url);
-  add_time(out, "created_at", call->entered_ms[0]);
-  add_time(out, "updated_at", call->updated_ms);
-  add_outcome(out, call, call->seq);
-  buf_chr(out, '}');
-}
-
-/* A retry follows only on an upload that was given up: so all events but the newest one are known.
- */
-static bool is_recording(const struct call *call, int seq) {
-  return seq == call->seq && *call->recording_url;
-}
-
-/* The newest event's time is that of the last change; rows of before kept no others. */
-static int64_t event_ms(const struct call *call, int seq) {
-  int64_t kept_ms = seq <= CALL_TIMES ? call->entered_ms[seq - 1] : 0;
-  return kept_ms ? kept_ms : call->updated_ms;
-}
-
-void call_message(struct buf *out, const struct call *call, int seq) {
-  assert(seq >= 1 && seq <= call->seq);
-  buf_str(out, "{\"call_id\":\"");
-  buf_str(out, call->id);
-  buf_chr(out, '"');
-  add_member(out, "status", lifecycle_status_name(lifecycle_status(call->plan.outcome, seq)));
-  add_time(out, "timestamp", event_ms(call, seq));
-  buf_str(out, ",\"seq\":");
-  buf_i64(out, seq);
-  if (seq > LIFECYCLE_STATES) {
-    bool recorded = is_recording(call, seq);
-    add_recording(out, recorded ? call->recording_url : "");
-    if (!recorded)
-      add_member(out, "message", "Recording upload failed");
-  }
-  if (seq >= LIFECYCLE_STATES)
-    add_outcome(out, call, seq);
-  buf_chr(out, '}');
 }

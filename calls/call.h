@@ -4,13 +4,14 @@
 #include "common/cleanup.h"
 #include "calls/id.h"
 #include "calls/lifecycle.h"
+#include "calls/plan.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /*
- * A call, and the only three texts that are made of it: the packed line that lives in Redis, the
- * document of GET /calls/{id}, and the messages of the WebSocket.
+ * A call, and the packed line that lives in Redis. The texts that clients read: calls/render.h and
+ * calls/message.h.
  */
 
 /* A number as we take it, and as it may stand in a row: the original took any 20 characters. */
@@ -70,11 +71,3 @@ void call_pack(struct buf *out, const struct call *call);
 must_check bool call_unpack(const char *line, size_t len, struct call *call);
 /* The rest of the line behind the three numbers that admit.lua fills in. */
 void call_pack_rest(struct buf *out, const struct call *call);
-
-/* The JSON of GET /calls/{id}; needs the metadata, whose blanks are left out. */
-void call_json(struct buf *out, const struct call *call);
-
-/* The WebSocket message for the event number `seq` (1 … call->seq) of this call. It stays the same
- * whatever happens to the call later: an upload that was given up is told as that, also once a
- * retry has brought the recording. */
-void call_message(struct buf *out, const struct call *call, int seq);

@@ -3,7 +3,6 @@
 #include "calls/create.h"
 
 #include "calls/id.h"
-#include "calls/lifecycle.h"
 #include "calls/live/admit.h"
 #include "calls/live/rebuild.h"
 #include "calls/row.h"
@@ -48,7 +47,7 @@ static void plan(const struct attempt *a, const char *api_key) {
   call->upload = UPLOAD_WAITING;
   snprintf(call->api_key, sizeof(call->api_key), "%s", api_key);
   id_new(id_shard_of_owner(api_key), call->id);
-  lifecycle_draw(&call->plan, config->time_scale, config->upload_failure_rate);
+  plan_draw(&call->plan, config->time_scale, config->upload_failure_rate);
 }
 
 static enum verdict admit(struct attempt *a) {

@@ -65,7 +65,7 @@ enum row_insert row_insert(struct pg *pg, const struct call *call, int64_t epoch
   snprintf(stripe_text, sizeof(stripe_text), "%d", stripe);
   const int32_t *ms = call->plan.duration_ms;
   snprintf(stages, sizeof(stages), "{%d,%d,%d,%d}", ms[0], ms[1], ms[2], ms[3]);
-  static_assert(LIFECYCLE_STAGES == 4, "the list above");
+  static_assert(PLAN_STAGES == 4, "the list above");
   cleanup_free char *metadata = strndup(call->metadata, call->metadata_len);
   if (!metadata)
     log_oom();
@@ -113,8 +113,7 @@ bool row_read(const PGresult *r, int row, struct call *call) {
   if (call->seq < 1 || call->seq > CALL_SEQ_MAX ||
       !lifecycle_outcome_parse(PQgetvalue(r, row, COL_OUTCOME), &call->plan.outcome) ||
       !call_upload_parse(PQgetvalue(r, row, COL_UPLOAD_STATUS), &call->upload) ||
-      pg_i32_array(r, row, COL_DURATION_MS, call->plan.duration_ms, LIFECYCLE_STAGES) !=
-          LIFECYCLE_STAGES ||
+      pg_i32_array(r, row, COL_DURATION_MS, call->plan.duration_ms, PLAN_STAGES) != PLAN_STAGES ||
       pg_ms_array(r, row, COL_ENTERED_AT, call->entered_ms,
                   call->seq < CALL_TIMES ? call->seq : CALL_TIMES) < states)
     return false;

@@ -5,7 +5,7 @@
 
 #include "worker/poll.h"
 
-#include "calls/lifecycle.h"
+#include "calls/plan.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "worker/batch.h"
@@ -82,7 +82,7 @@ static struct pause pause_after(const struct worker *w, const struct live_claim 
   if (is_behind(claim))
     return at_once;
   if (claim->count > 0 && claim->count < BATCH_JOBS)
-    pause.min_ms = min_of(lifecycle_shortest_ms(w->config->time_scale) / 100, BATCH_MS);
+    pause.min_ms = min_of(plan_shortest_ms(w->config->time_scale) / 100, BATCH_MS);
   if (w->next_ms >= 0)
     pause.max_ms = min_of(w->next_ms - passed_ms, pause.max_ms);
   return pause;

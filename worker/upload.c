@@ -66,7 +66,7 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
   if (next.is_open) { /* no event, but another attempt */
     /* At most the backoff itself: the wall clock may have been set back since. */
     int64_t delay_ms = next.began_ms + next.length_ms - batch->wall_ms;
-    int64_t max_ms = lifecycle_backoff_ms(call->upload_attempts, w->config->time_scale);
+    int64_t max_ms = plan_backoff_ms(call->upload_attempts, w->config->time_scale);
     if (delay_ms > max_ms)
       delay_ms = max_ms;
     if (delay_ms < 0)
@@ -82,7 +82,7 @@ static bool finish(struct worker *w, const struct batch *batch, bool *seen) {
   cleanup_buf struct buf backoffs = {0};
   for (int i = 1; i <= UPLOAD_ATTEMPTS; i++)
     buf_printf(&backoffs, "%c%" PRId64, i == 1 ? '{' : ',',
-               lifecycle_backoff_ms(i, w->config->time_scale));
+               plan_backoff_ms(i, w->config->time_scale));
   buf_chr(&backoffs, '}');
   char round[12], url[CALL_URL_SIZE];
   snprintf(round, sizeof(round), "%d", UPLOAD_ATTEMPTS);

@@ -4,6 +4,7 @@
 #include "wsd/conn.h"
 
 #include "calls/id.h"
+#include "calls/message.h"
 #include "common/log.h"
 #include "wsd/frame.h"
 #include "wsd/handshake.h"
@@ -235,9 +236,7 @@ static void open_with(struct conn *conn, const char *frames, size_t len, bool la
 
 static void add_connected(struct buf *out, const char *id) {
   cleanup_buf struct buf text = {0};
-  buf_str(&text, "{\"type\":\"connected\",\"call_id\":\"");
-  buf_str(&text, id);
-  buf_str(&text, "\",\"message\":\"Connected to call updates\"}");
+  message_connected(&text, id);
   frame_text(out, text.data, text.len);
 }
 

@@ -2,6 +2,7 @@
 
 #include "wsd/hub.h"
 
+#include "calls/message.h"
 #include "common/log.h"
 #include "wsd/frame.h"
 
@@ -129,7 +130,7 @@ static void render(struct hub *hub, const struct call *call, int from, size_t *s
   for (int seq = from; seq <= call->seq; seq++) {
     starts[seq - from] = hub->frames.len;
     buf_clear(&hub->text);
-    call_message(&hub->text, call, seq);
+    message_event(&hub->text, call, seq);
     frame_text(&hub->frames, hub->text.data, hub->text.len);
   }
   starts[call->seq + 1 - from] = hub->frames.len;

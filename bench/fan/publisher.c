@@ -4,6 +4,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "calls/keys.h"
+#include "calls/message.h"
 #include "common/redis.h"
 #include "wsd/frame.h"
 
@@ -85,7 +86,7 @@ void publisher_close(void) {
 void publisher_new_call(struct call *call) {
   *call = (struct call){.seq = 1, .metadata = "{}", .metadata_len = 2};
   id_new(rand() % ID_SHARDS, call->id);
-  lifecycle_draw(&call->plan, 1, 0);
+  plan_draw(&call->plan, 1, 0);
   call->entered_ms[0] = call->updated_ms = clock_wall_ms();
   snprintf(call->from, sizeof(call->from), "+1234567890");
   snprintf(call->to, sizeof(call->to), "+0987654321");
@@ -129,7 +130,7 @@ void publisher_announce(const struct call *call) {
     buf_clear(&publisher.text);
     buf_clear(body);
     buf_str(body, call->id);
-    call_message(&publisher.text, call, call->seq);
+    message_event(&publisher.text, call, call->seq);
     frame_text(body, publisher.text.data, publisher.text.len);
   }
   const char *argv[] = {"PUBLISH", channel, body->data};

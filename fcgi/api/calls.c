@@ -4,6 +4,7 @@
 
 #include "calls/create.h"
 #include "calls/find.h"
+#include "calls/render.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "fcgi/api/error.h"
@@ -157,7 +158,7 @@ void calls_get(const struct exchange *x) {
   struct find_held held;
   switch (find_call(x->responder->store, x->api_key, id, &call, &held)) {
   case FIND_FOUND:
-    call_json(&x->reply->body, &call);
+    render_call(&x->reply->body, &call);
     break;
   case FIND_ABSENT:
     error_reply(x->reply, 404, "Call not found");

@@ -4,7 +4,9 @@
 
 #include "calls/call.h"
 #include "calls/job.h"
+#include "calls/message.h"
 #include "calls/next.h"
+#include "calls/render.h"
 
 #include <json-c/json.h>
 #include <string.h>
@@ -33,13 +35,13 @@ static void say_all(struct call *call) {
   cleanup_buf struct buf out = {0};
   for (int seq = 1; seq <= call->seq && seq <= LIFECYCLE_STATES + 2; seq++) {
     buf_clear(&out);
-    call_message(&out, call, seq);
+    message_event(&out, call, seq);
     HOLDS(out.len < 4096);
   }
   if (!call->metadata)
     return;
   buf_clear(&out);
-  call_json(&out, call);
+  render_call(&out, call);
   HOLDS(out.len < 4096 + call->metadata_len);
 }
 

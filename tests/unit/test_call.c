@@ -1,40 +1,11 @@
-/* A call and its three texts (calls/call.c): packed line, document, messages. */
+/* A call and its packed line (calls/call.c). */
 
 #include "calls/call.h"
 
+#include "tests/unit/sample.h"
 #include "tests/unit/test.h"
 
 #include <stdlib.h>
-
-#define ID "0199c0de-1234-7abc-8def-0123456789ab"
-#define URL "https://mock-recordings-bucket.s3.us-east-1.amazonaws.com/recordings/" ID ".mp3"
-#define AT(second) (INT64_C(1763467200000) + (second)*1000)
-#define ISO(second) "2025-11-18T12:00:" second ".000Z"
-
-/* A call as it stands at `seq`: 1 to 4 its states, 5 the recording. */
-static struct call sample(int seq, enum call_outcome outcome) {
-  struct call call = {
-      .id = ID,
-      .seq = seq,
-      .plan = {.outcome = outcome, .duration_ms = {1500, 4000, 3000, 2500}, .upload_failures = 1},
-      .upload = seq < 4    ? UPLOAD_WAITING
-                : seq == 4 ? UPLOAD_PENDING
-                           : UPLOAD_COMPLETED,
-      .upload_attempts = seq > 4,
-      .upload_job = seq < 4 ? 0 : 42,
-      .from = "+1234567890",
-      .to = "0987654321",
-      .api_key = "test-api-key-1",
-      .metadata = "{\"n\":1}",
-      .metadata_len = 7,
-  };
-  for (int i = 0; i < seq && i < LIFECYCLE_STATES; i++)
-    call.entered_ms[i] = AT(2 * i);
-  call.updated_ms = AT(2 * (seq - 1));
-  if (seq > 4)
-    strcpy(call.recording_url, URL);
-  return call;
-}
 
 static const char *pack(struct buf *line, const struct call *call) {
   buf_clear(line);
@@ -60,7 +31,7 @@ static void check_equal(const struct call *got, const struct call *expected) {
     CHECK_INT(got->entered_ms[i], expected->entered_ms[i]);
   CHECK_INT(got->updated_ms, expected->updated_ms);
   CHECK_INT(got->plan.outcome, expected->plan.outcome);
-  for (int i = 0; i < LIFECYCLE_STAGES; i++)
+  for (int i = 0; i < PLAN_STAGES; i++)
     CHECK_INT(got->plan.duration_ms[i], expected->plan.duration_ms[i]);
   CHECK_INT(got->plan.upload_failures, expected->plan.upload_failures);
   CHECK_INT(got->upload, expected->upload);
@@ -305,96 +276,6 @@ static void test_malformed_lines(void) {
   CHECK(!unpack("", 0, &got));
 }
 
-/* --- the JSON and the messages ---------------------------------------------------------------- */
-
-#define DOCUMENT(status, url, updated, outcome)                                                    \
-  "{\"call_id\":\"" ID "\",\"status\":\"" status                                                   \
-  "\",\"from\":\"+1234567890\","                                                                   \
-  "\"to\":\"0987654321\",\"metadata\":{\"n\":1},\"recording_url\":" url                            \
-  ",\"created_at\":\"" ISO("00") "\",\"updated_at\":\"" ISO(updated) "\",\"outcome\":" outcome "}"
-
-static void test_document(void) {
-  static const struct {
-    int seq;
-    enum call_outcome outcome;
-    const char *text;
-  } cases[] = {
-      {1, OUTCOME_ANSWERED, DOCUMENT("QUEUED", "null", "00", "null")},
-      {2, OUTCOME_ANSWERED, DOCUMENT("RINGING", "null", "02", "null")},
-      {3, OUTCOME_ANSWERED, DOCUMENT("ANSWERED", "null", "04", "null")},
-      {3, OUTCOME_UNANSWERED, DOCUMENT("UNANSWERED", "null", "04", "null")},
-      {4, OUTCOME_UNANSWERED, DOCUMENT("COMPLETED", "null", "06", "\"unanswered\"")},
-      {5, OUTCOME_ANSWERED, DOCUMENT("COMPLETED", "\"" URL "\"", "08", "\"answered\"")},
-  };
-  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-    cleanup_buf struct buf out = {0};
-    struct call call = sample(cases[i].seq, cases[i].outcome);
-    call_json(&out, &call);
-    CHECK_STR(buf_text(&out), cases[i].text);
-  }
-}
-
-#define MESSAGE(status, second, seq, more)                                                         \
-  "{\"call_id\":\"" ID "\",\"status\":\"" status                                                   \
-  "\",\"timestamp\":\"" ISO(second) "\",\"seq\":" seq more "}"
-
-/* All that a call's watcher is told: each state when it was entered, then the recording. */
-static void test_messages(void) {
-  static const char *const answered[] = {
-      MESSAGE("QUEUED", "00", "1", ""),
-      MESSAGE("RINGING", "02", "2", ""),
-      MESSAGE("ANSWERED", "04", "3", ""),
-      MESSAGE("COMPLETED", "06", "4", ",\"outcome\":\"answered\""),
-      MESSAGE("COMPLETED", "08", "5", ",\"recording_url\":\"" URL "\",\"outcome\":\"answered\""),
-  };
-  for (int now = 1; now <= 5; now++)
-    for (int seq = 1; seq <= now; seq++) {
-      cleanup_buf struct buf out = {0};
-      struct call call = sample(now, OUTCOME_ANSWERED);
-      call_message(&out, &call, seq);
-      CHECK_STR(buf_text(&out), answered[seq - 1]);
-    }
-}
-
-/* An event once told never changes: the retry's outcome is another one. */
-static void test_messages_of_a_retry(void) {
-  static const char failed[] =
-      MESSAGE("COMPLETED", "08", "5",
-              ",\"recording_url\":null,"
-              "\"message\":\"Recording upload failed\",\"outcome\":\"answered\"");
-  for (int now = 5; now <= 6; now++)
-    for (int pending = 0; pending <= (now == 5 ? 1 : 0); pending++) {
-      cleanup_buf struct buf out = {0};
-      struct call call = sample(now, OUTCOME_ANSWERED);
-      if (now == 5) {
-        call.upload = pending ? UPLOAD_PENDING : UPLOAD_FAILED;
-        call.recording_url[0] = '\0';
-      }
-      if (now == 6 || pending)
-        call.entered_ms[4] = AT(8);
-      call_message(&out, &call, 5);
-      CHECK_STR(buf_text(&out), failed);
-    }
-  cleanup_buf struct buf out = {0};
-  struct call call = sample(6, OUTCOME_ANSWERED);
-  call.entered_ms[4] = AT(8);
-  call_message(&out, &call, 6);
-  CHECK_STR(buf_text(&out), MESSAGE("COMPLETED", "10", "6",
-                                    ",\"recording_url\":\"" URL "\",\"outcome\":\"answered\""));
-}
-
-static void test_message_of_failure(void) {
-  cleanup_buf struct buf out = {0};
-  struct call call = sample(5, OUTCOME_UNANSWERED);
-  call.upload = UPLOAD_FAILED;
-  call.recording_url[0] = '\0';
-  call_message(&out, &call, 5);
-  CHECK_STR(buf_text(&out), MESSAGE("COMPLETED", "08", "5",
-                                    ",\"recording_url\":null,"
-                                    "\"message\":\"Recording upload failed\","
-                                    "\"outcome\":\"unanswered\""));
-}
-
 /* --- small things ----------------------------------------------------------------------------- */
 
 static void test_number_valid(void) {
@@ -470,10 +351,6 @@ int main(void) {
   RUN(test_truncations);
   RUN(test_malformed_fields);
   RUN(test_malformed_lines);
-  RUN(test_document);
-  RUN(test_messages);
-  RUN(test_messages_of_a_retry);
-  RUN(test_message_of_failure);
   RUN(test_number_valid);
   RUN(test_upload_names);
   RUN(test_final);

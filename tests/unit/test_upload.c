@@ -74,7 +74,7 @@ static void test_an_attempt_ends_the_upload(void) {
 /* The next attempt waits for the backoff: as long as the row says, but never longer than the
  * backoff itself, whatever the wall clock was set to meanwhile. */
 static void test_an_attempt_fails(void) {
-  const int64_t backoff_ms = lifecycle_backoff_ms(1, 1);
+  const int64_t backoff_ms = plan_backoff_ms(1, 1);
   const struct {
     int64_t retry_ms, delay_ms;
   } rows[] = {
