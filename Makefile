@@ -29,7 +29,7 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lm
 
 Q := $(if $(V),,@)
 
-CALLS  := call create find id job keyring keys lifecycle message metrics next plan readiness render row \
+CALLS  := call create find id job keyring keys lifecycle message metrics next plan readiness recording render row \
           store \
           $(addprefix live/,admit apply claim query rebuild script)
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
@@ -80,7 +80,7 @@ $(B)/gen/%.o: $(B)/gen/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # SQL and Lua live in files of their own; tools/embed turns them into C strings named after the files.
-$(B)/gen/queries.c: tools/embed $(wildcard sql/queries/*.sql)
+$(B)/gen/queries.c: tools/embed calls/columns.def $(wildcard sql/queries/*.sql)
 	@mkdir -p $(@D)
 	$(Q)tools/embed queries $(filter %.sql,$^) > $@
 $(B)/gen/migrations.c: tools/embed $(wildcard sql/migrations/*.sql)

@@ -13,25 +13,11 @@
 /* Of the metrics table: rows 1 to 48 for responders, 49 to 64 for workers and whoever else. */
 enum { CHILD_STRIPES = ROW_WORKER_STRIPE - 1 };
 
-/* The columns of calls_find.sql and of every statement that returns calls. */
 enum column {
-  COL_ID,
-  COL_SEQ,
-  COL_OUTCOME,
-  COL_DURATION_MS,
-  COL_UPLOAD_FAILURES,
-  COL_ENTERED_AT,
-  COL_UPDATED_AT,
-  COL_UPLOAD_STATUS,
-  COL_UPLOAD_ATTEMPTS,
-  COL_UPLOAD_JOB,
-  COL_UPLOAD_RETRY_AT,
-  COL_FROM,
-  COL_TO,
-  COL_API_KEY,
-  COL_RECORDING_URL,
+#define COLUMN(name, column) COL_##name,
+#include "calls/columns.def"
+#undef COLUMN
   COL_METADATA,
-  COL__MAX,
 };
 
 int row_stripe_of_child(unsigned first, int child) {
@@ -105,7 +91,7 @@ static void copy_text(char *out, size_t size, const PGresult *r, int row, int co
 
 bool row_read(const PGresult *r, int row, struct call *call) {
   *call = (struct call){0};
-  if (PQnfields(r) < COL__MAX || PQgetlength(r, row, COL_ID) != 16)
+  if (PQnfields(r) < ROW_COLUMNS || PQgetlength(r, row, COL_ID) != 16)
     return false;
   id_format((const uint8_t *)PQgetvalue(r, row, COL_ID), call->id);
   call->seq = pg_i32(r, row, COL_SEQ);

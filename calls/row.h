@@ -30,9 +30,17 @@ enum row_insert row_insert(struct pg *pg, const struct call *call, int64_t epoch
  */
 must_check enum row_insert row_probe(struct pg *pg, int stripe, int64_t deadline_ms);
 
-/* Reads the call in a result's row (the columns of sql/queries/calls_find.sql, in its order).
- * call->metadata points into the result. False for a row that this version cannot read, but for
- * its id. */
+/* How many columns a call has in a result, the metadata included; what else a statement returns
+ * stands behind them. */
+enum {
+  ROW_COLUMNS = 1
+#define COLUMN(name, column) +1
+#include "calls/columns.def"
+#undef COLUMN
+};
+
+/* Reads the call in a result's row. call->metadata points into the result. False for a row that
+ * this version cannot read, but for its id. */
 must_check bool row_read(const PGresult *r, int row, struct call *call);
 
 /* Finds one call: PG_DONE with *result NULL when there is none; else its row 0 is in `*result`. */

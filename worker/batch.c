@@ -67,6 +67,20 @@ static void give_row(struct worker *w, const struct batch *batch, batch_row *on_
   }
 }
 
+/* The texts of the jobs that are not seen yet, as a PostgreSQL array. */
+static void make_texts(const struct worker *w, const struct batch *batch,
+                       const struct batch_statement *statement, const bool *seen,
+                       struct buf *texts) {
+  for (int i = 0; i < batch->count; i++) {
+    if (seen[i])
+      continue;
+    buf_str(texts, texts->len ? ",\"" : "{\"");
+    statement->add_text(texts, w, &batch->jobs[i]);
+    buf_chr(texts, '"');
+  }
+  buf_chr(texts, '}');
+}
+
 /* The ids and numbers of the jobs that are not seen yet, as PostgreSQL arrays; how many. */
 static int make_arrays(const struct batch *batch, const bool *seen, struct buf *ids,
                        struct buf *numbers) {
@@ -121,6 +135,7 @@ static enum exec exec_once(struct worker *w, const struct batch *batch,
                            const struct batch_statement *statement, bool *seen) {
   cleanup_buf struct buf ids = {0};
   cleanup_buf struct buf numbers = {0};
+  cleanup_buf struct buf texts = {0};
   cleanup_pgresult PGresult *r = NULL;
   int count = make_arrays(batch, seen, &ids, &numbers);
   if (count == 0)
@@ -129,11 +144,16 @@ static enum exec exec_once(struct worker *w, const struct batch *batch,
   snprintf(now, sizeof(now), "%" PRId64, batch->wall_ms);
   snprintf(stripe, sizeof(stripe), "%d", w->stripe);
   const char *values[VALUES_MAX] = {buf_text(&ids), buf_text(&numbers), now, stripe};
-  assert(4 + statement->count <= VALUES_MAX);
-  memcpy(values + 4, statement->values, (size_t)statement->count * sizeof(*values));
+  int given = 4;
+  if (statement->add_text) {
+    make_texts(w, batch, statement, seen, &texts);
+    values[given++] = buf_text(&texts);
+  }
+  assert(given + statement->count <= VALUES_MAX);
+  memcpy(values + given, statement->values, (size_t)statement->count * sizeof(*values));
   int64_t began_ms = clock_monotonic_ms();
-  bool done = pg_exec(w->pg, statement->name, 4 + statement->count, values, began_ms + ROW_BATCH_MS,
-                      &r) == PG_DONE;
+  bool done = pg_exec(w->pg, statement->name, given + statement->count, values,
+                      began_ms + ROW_BATCH_MS, &r) == PG_DONE;
   adapt(w, count, done, clock_monotonic_ms() - began_ms);
   if (!done)
     return strcmp(pg_sqlstate(w->pg), "55P03") == 0 ? EXEC_LOCKED : EXEC_FAILED;

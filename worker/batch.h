@@ -29,6 +29,9 @@ typedef void batch_row(struct worker *w, const struct batch *batch, const struct
  * counters. */
 struct batch_statement {
   const char *name;
+  /* Writes a text of each job, without quotes or backslashes, for a fifth parameter, text[]; NULL:
+   * there is none. */
+  void (*add_text)(struct buf *out, const struct worker *w, const struct job *job);
   const char *const *values; /* of the parameters behind these */
   int count;
   batch_row *on_row;

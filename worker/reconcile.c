@@ -85,7 +85,7 @@ static bool read_page(struct worker *w, const char *overdue_ms, struct reconcile
 }
 
 long reconcile_page(struct worker *w, const char *overdue_ms, struct reconcile_walk *walk) {
-  enum { WANTED = 16, ROWS = 17 }; /* behind the columns of a call */
+  enum { WANTED = ROW_COLUMNS, ROWS }; /* what calls_open.sql returns behind the call */
   cleanup_pgresult PGresult *r = NULL;
   if (!read_page(w, overdue_ms, walk, &r))
     return -1;

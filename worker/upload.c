@@ -7,6 +7,7 @@
 
 #include "calls/live/apply.h"
 #include "calls/next.h"
+#include "calls/recording.h"
 #include "common/log.h"
 #include "calls/row.h"
 
@@ -78,19 +79,26 @@ static void on_row(struct worker *w, const struct batch *batch, const struct job
   }
 }
 
+static void add_url(struct buf *out, const struct worker *w, const struct job *job) {
+  char url[CALL_URL_SIZE];
+  recording_url(w->config, job->id, url);
+  buf_str(out, url);
+}
+
 static bool finish(struct worker *w, const struct batch *batch, bool *seen) {
   cleanup_buf struct buf backoffs = {0};
   for (int i = 1; i <= UPLOAD_ATTEMPTS; i++)
     buf_printf(&backoffs, "%c%" PRId64, i == 1 ? '{' : ',',
                plan_backoff_ms(i, w->config->time_scale));
   buf_chr(&backoffs, '}');
-  char round[12], url[CALL_URL_SIZE];
+  char round[12];
   snprintf(round, sizeof(round), "%d", UPLOAD_ATTEMPTS);
-  snprintf(url, sizeof(url), "https://%s.s3.%s.amazonaws.com/recordings/", w->config->s3_bucket,
-           w->config->aws_region);
-  const char *const values[] = {round, buf_text(&backoffs), url};
-  const struct batch_statement statement = {
-      .name = "uploads_finish", .values = values, .count = ARRAY_LEN(values), .on_row = on_row};
+  const char *const values[] = {round, buf_text(&backoffs)};
+  const struct batch_statement statement = {.name = "uploads_finish",
+                                            .add_text = add_url,
+                                            .values = values,
+                                            .count = ARRAY_LEN(values),
+                                            .on_row = on_row};
   return batch_exec(w, batch, &statement, seen);
 }
 

@@ -2,8 +2,8 @@
 --   $1 uuid[] ids, in their order  $2 int[] seq that each is to leave  $3 now (ms since 1970)
 --   $4 metrics stripe  $5 text[] outcomes  $6 text[][] the statuses of each, from the first state to the last
 --   $7 the seq of the last state
--- Returns, for every id that has a row, the row as it now stands (see calls_find.sql; metadata is
--- left out) and whether this statement moved it.
+-- Returns, for every id that has a row, the row as it now stands (without metadata) and
+-- whether this statement moved it.
 -- Rows that do not move are read behind a lock, as another worker may have moved them since this statement
 -- began. The metrics stripe comes last. Where any of these locks is not to be had within 100 ms nothing
 -- happens (55P03), and the caller leaves out what locks_free.sql does not name. So no deadlock lasts longer.
@@ -37,12 +37,10 @@ WITH patience AS MATERIALIZED (
     FROM ended
    WHERE metrics.id = $4::integer AND ended.n > 0
 )
-SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
-       upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
-       recording_url, NULL::text, true
+SELECT -- include: calls/columns.def
+       NULL::text, true
   FROM moved
 UNION ALL
-SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
-       upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
-       recording_url, NULL::text, false
+SELECT -- include: calls/columns.def
+       NULL::text, false
   FROM others

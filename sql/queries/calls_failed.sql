@@ -1,8 +1,7 @@
--- A page of the uploads that failed permanently, in the order of ids; columns as calls_find.sql (metadata is left out).
+-- A page of the uploads that failed permanently, in the order of ids, without metadata.
 --   $1 id after which the page starts  $2 max rows
-SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
-       upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
-       recording_url, NULL::text
+SELECT -- include: calls/columns.def
+       NULL::text
   FROM calls
  WHERE upload_status = 'FAILED' AND id > $1::uuid
  ORDER BY id

@@ -1,12 +1,11 @@
--- A page of what is open (a call or its upload), in the order of ids; columns as calls_find.sql (metadata
--- is left out), then whether the row is wanted, and how many rows the page had.
---   $1 id after which the page starts  $2 most rows
+-- A page of what is open (a call or its upload), in the order of ids, without metadata;
+-- then whether the row is wanted, and how many rows the page had.
+--   $1 id after which the page starts  $2 max rows
 --   $3 wanted is what should have moved on so many ms ago; NULL: all
 -- The page is cut before it is looked through, so that it takes no longer the less is wanted. Its last
 -- row comes in any case: it tells where the next page begins.
-SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
-       upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
-       recording_url, NULL::text, wanted, rows
+SELECT -- include: calls/columns.def
+       NULL::text, wanted, rows
   FROM (
     SELECT *, row_number() OVER () AS number, count(*) OVER () AS rows,
            $3::bigint IS NULL

@@ -1,16 +1,16 @@
--- Ends upload attempts: an attempt fails as long as the call's script says so; the last failure in a
--- round of $5 gives the upload up.
+-- Ends upload attempts: an attempt fails as long as the call's plan says so; with the last failure in a
+-- round of $6 the upload has failed permanently.
 --   $1 uuid[] ids, in their order  $2 int[] attempt that each job is  $3 now (ms since 1970)
---   $4 metrics stripe  $5 attempts in a round  $6 int8[] backoff in ms after the 1st, 2nd, … failure of a round
---   $7 start of the recording's URL; the id and '.mp3' follow
+--   $4 metrics stripe  $5 text[] the URL of each recording  $6 attempts in a round
+--   $7 int8[] backoff in ms after the 1st, 2nd, … failure of a round
 -- Returns every row as it now stands and whether this statement changed it, and locks, as
 -- calls_advance.sql. The condition on the status is written so that it invites no plan by another index.
 WITH patience AS MATERIALIZED (
   SELECT set_config('lock_timeout', '100ms', true)
 ), job AS (
-  SELECT id, attempt, attempt % $5::integer = $5::integer - 1 AS is_last,
-         ($6::bigint[])[attempt % $5::integer + 1] * interval '1 ms' AS backoff
-    FROM patience, unnest($1::uuid[], $2::integer[]) AS t (id, attempt)
+  SELECT id, attempt, url, attempt % $6::integer = $6::integer - 1 AS is_last,
+         ($7::bigint[])[attempt % $6::integer + 1] * interval '1 ms' AS backoff
+    FROM patience, unnest($1::uuid[], $2::integer[], $5::text[]) AS t (id, attempt, url)
 ), moved AS (
   UPDATE calls c
      SET upload_status = CASE WHEN job.attempt >= c.upload_failures THEN 'COMPLETED'
@@ -19,7 +19,7 @@ WITH patience AS MATERIALIZED (
          upload_attempts = c.upload_attempts + (job.attempt < c.upload_failures)::integer,
          upload_retry_at = CASE WHEN job.attempt < c.upload_failures AND NOT job.is_last
                                 THEN greatest(c.updated_at, to_timestamp($3::bigint / 1000.0)) + job.backoff END,
-         recording_url = CASE WHEN job.attempt >= c.upload_failures THEN $7 || c.id || '.mp3' END,
+         recording_url = CASE WHEN job.attempt >= c.upload_failures THEN job.url END,
          updated_at = CASE WHEN job.attempt < c.upload_failures AND NOT job.is_last THEN c.updated_at
                            ELSE greatest(c.updated_at, to_timestamp($3::bigint / 1000.0)) END,
          seq = c.seq + (job.attempt >= c.upload_failures OR job.is_last)::integer
@@ -45,12 +45,10 @@ WITH patience AS MATERIALIZED (
     FROM tally
    WHERE metrics.id = $4::integer AND tally.completed + tally.failed > 0
 )
-SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
-       upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
-       recording_url, NULL::text, true
+SELECT -- include: calls/columns.def
+       NULL::text, true
   FROM moved
 UNION ALL
-SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
-       upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
-       recording_url, NULL::text, false
+SELECT -- include: calls/columns.def
+       NULL::text, false
   FROM others

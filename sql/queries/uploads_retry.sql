@@ -1,7 +1,7 @@
 -- Opens uploads again that failed permanently. The failure was an event that was sent, so its time stays: the
 -- result of the retry is the next event.
 --   $1 uuid[] ids  $2 metrics stripe
--- Returns the rows as they now stand; columns as calls_find.sql (metadata is left out).
+-- Returns the rows as they now stand, without metadata.
 WITH locked AS (
   SELECT id FROM calls
    WHERE id = ANY ($1::uuid[]) AND upload_status = 'FAILED'
@@ -25,7 +25,6 @@ WITH locked AS (
     FROM tally
    WHERE metrics.id = $2::integer AND tally.n > 0
 )
-SELECT id, seq, outcome, duration_ms, upload_failures, entered_at, updated_at, upload_status,
-       upload_attempts, upload_job, upload_retry_at, from_number, to_number, api_key,
-       recording_url, NULL::text
+SELECT -- include: calls/columns.def
+       NULL::text
   FROM moved

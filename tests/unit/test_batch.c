@@ -106,6 +106,34 @@ static void test_a_row_that_cannot_be_read(void) {
   CHECK(seen[0] && seen[1]);
 }
 
+static char texts_asked[200];
+
+static enum pg_outcome keep_texts(const char *name, const char *const *values, PGresult **r) {
+  snprintf(texts_asked, sizeof(texts_asked), "%s %s", values[4], values[5]);
+  *r = fake_rows(0);
+  return PG_DONE;
+}
+
+static void add_number(struct buf *out, const struct worker *w, const struct job *job) {
+  buf_printf(out, "%d", job->n);
+}
+
+/* A text goes with each job that the statement is about; the statement's own values follow. */
+static void test_texts_go_with_their_jobs(void) {
+  struct worker w;
+  bool seen[JOBS] = {true, false, true, false};
+  static const char *const values[] = {"own"};
+  const struct batch_statement with_texts = {
+      .name = "calls_advance", .add_text = add_number, .values = values, .count = 1};
+  begin(&w, BATCH_MAX);
+  for (int i = 0; i < 4; i++)
+    jobs[i].n = i;
+  struct batch batch = batch_of(4);
+  fake.exec = keep_texts;
+  CHECK(batch_exec(&w, &batch, &with_texts, seen));
+  CHECK_STR(texts_asked, "{\"1\",\"3\"} own");
+}
+
 /* --- rows that another session has locked -------------------------------------------------------
  */
 
@@ -321,6 +349,7 @@ int main(void) {
   RUN(test_a_row_goes_to_its_job);
   RUN(test_two_jobs_of_one_call);
   RUN(test_a_row_that_cannot_be_read);
+  RUN(test_texts_go_with_their_jobs);
   RUN(test_a_locked_row_holds_up_no_other);
   RUN(test_the_size_follows_the_database);
   RUN(test_a_refused_row_is_found);

@@ -28,7 +28,7 @@ static void step(char letter) {
 
 /* A page of calls_open.sql: a call's columns, whether the row is wanted, how many rows it has. */
 static PGresult *open_rows(int rows) {
-  enum { COLUMNS = 18 };
+  enum { WANTED = ROW_COLUMNS, COLUMNS = ROW_COLUMNS + 2 };
   PGresAttDesc columns[COLUMNS];
   char wanted = 1, number[8] = {0, 0, 0, 0, 0, 0, (char)(rows >> 8), (char)rows};
   for (int i = 0; i < COLUMNS; i++)
@@ -37,8 +37,9 @@ static PGresult *open_rows(int rows) {
   CHECK(PQsetResultAttrs(r, COLUMNS, columns));
   for (int row = 0; row < rows; row++)
     for (int i = 0; i < COLUMNS; i++)
-      CHECK(i < 16 ? PQsetvalue(r, row, i, NULL, -1)
-                   : PQsetvalue(r, row, i, i == 16 ? &wanted : number, i == 16 ? 1 : 8));
+      CHECK(i < WANTED
+                ? PQsetvalue(r, row, i, NULL, -1)
+                : PQsetvalue(r, row, i, i == WANTED ? &wanted : number, i == WANTED ? 1 : 8));
   return r;
 }
 

@@ -14,6 +14,9 @@ static bool row_there;
 
 static enum pg_outcome finish(const char *statement, const char *const *values, PGresult **r) {
   CHECK_STR(statement, "uploads_finish");
+  CHECK_STR(values[4],
+            "{\"https://recordings.s3.eu-west-1.amazonaws.com/recordings/"
+            "01a20472-6b23-7506-9539-4ab0d1e2f300.mp3\"}");
   *r = fake_rows(row_there);
   return PG_DONE;
 }
