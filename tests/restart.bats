@@ -1,4 +1,4 @@
-# ./mcs restart, and stopping each program: nobody who uses the service notices.
+# ./mcs restart, and stopping each program: no request fails, and no subscriber misses an event.
 
 load harness/helpers
 load harness/service
@@ -13,22 +13,21 @@ setup() {
 	log=$BATS_TEST_TMPDIR/load.log
 }
 
-# Runs the load on $2 … for that many seconds, in the background.
+# Starts the load, and returns when there is enough of it.
 start_load() {
-	local seconds=$1
-	shift
 	take_keys 6
-	"$MCS_ROOT/build/${MCS_BUILD:-release}/tests/load" 127.0.0.1 "$PORT" "$log" "$seconds" "${1:-60}" 200 20 \
+	setpriv --pdeathsig KILL -- "$MCS_ROOT/build/${MCS_BUILD:-release}/tests/load" 127.0.0.1 "$PORT" "$log" 600 60 200 60 \
 		"${keys[@]}" >"$BATS_TEST_TMPDIR/totals" 3>&- 4>&- &
 	load_pid=$!
-	sleep 1.5
+	wait_until 60 load_is_on "$log"
 }
 
-# Waits for its end, and accounts; arguments as account() takes them.
+# Ends it, and accounts; arguments as account() takes them.
 end_load() {
+	kill -s TERM "$load_pid"
 	wait "$load_pid"
 	cat "$BATS_TEST_TMPDIR/totals"
-	wait_until 30 settled
+	wait_until 60 settled
 	account "$log" "$@"
 }
 
@@ -40,11 +39,10 @@ components_of_service() {
 	pool_pids | if [[ $(component_pid pool) ]]; then tail -n +2; else cat; fi
 }
 
-@test "a restart under load: everything is new, no request fails, watchers are back within a second" {
-	local before after away_ms=1000
-	! quirk slow-crowd || away_ms=3000
+@test "a restart under load: everything is new, no request fails, subscribers come back and miss nothing" {
+	local before after
 	before=$(components_of_service)
-	start_load 5
+	start_load
 	mcs restart
 	end_load
 	after=$(components_of_service)
@@ -52,12 +50,11 @@ components_of_service() {
 	(($(wc -w <<<"$after") >= $(quirk starts-processes && echo 2 || echo 6)))
 	same "$(sort <<<"$before"$'\n'"$after" | uniq -d)" ''
 	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
-	(($(total cuts) > 0 && $(total longest_away_ms) < away_ms))
-	(($(total slowest_ms) < 2 * away_ms))
+	(($(total cuts) > 0))
 }
 
 @test "three restarts in a row under load" {
-	start_load 6
+	start_load
 	mcs restart
 	mcs restart
 	mcs restart
@@ -65,37 +62,39 @@ components_of_service() {
 	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
 }
 
-@test "a worker that is told to stop finishes its batch, and so does each of the others' programs" {
+@test "a worker that is told to stop finishes its batch, and so does each other program" {
 	local name before excuse=()
 	! quirk gateway-502 || excuse=(also=502 in_hand=1000)
-	start_load 6
+	start_load
 	for name in worker wsd; do
 		before=$(component_pid "$name")
 		kill -s TERM "$before"
-		for _ in {1..12}; do # marks: see excuse
-			kill -s USR1 "$load_pid"
-			sleep 0.05
-		done
-		wait_until 10 is_another_component "$name" "$before"
+		wait_until 60 is_replaced "$name" "$before"
 	done
 	# The pool's children, one after the other; the parent replaces them.
 	for before in $(quirk starts-processes || pool_pids | tail -n +2); do
 		kill -s TERM "$before"
-		wait_until 5 are_gone "$before"
+		wait_until 60 are_gone "$before"
 	done
 	end_load "${excuse[@]}"
 	same "$(total no_answer) $(total other) $(total unavailable)" '0 0 0'
 }
 
+# Whether there is another process of the component; marks in the load's log, for `excuse`, when that was not yet so.
+is_replaced() {
+	kill -s USR1 "$load_pid"
+	is_another_component "$@"
+}
+
 is_another_component() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
-@test "one who comes back says what it has, and gets what it missed" {
+@test "a subscriber that reconnects says what it has, and gets what it missed" {
 	fresh_key
 	create_call
-	wait_until 10 has_recording
-	"$WSCAT" --timeout 5 "ws://127.0.0.1:$PORT/ws?call_id=$call_id&after=2" >"$BATS_TEST_TMPDIR/out"
+	wait_until 60 has_recording
+	"$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/ws?call_id=$call_id&after=2" >"$BATS_TEST_TMPDIR/out"
 	same "$(sed -n '/^{"call_id"/p' "$BATS_TEST_TMPDIR/out" | jq -r .seq | paste -sd,)" 3,4,5
-	"$WSCAT" --timeout 5 "ws://127.0.0.1:$PORT/ws?after=5&call_id=$call_id" >"$BATS_TEST_TMPDIR/out"
+	"$WSCAT" --timeout 30 "ws://127.0.0.1:$PORT/ws?after=5&call_id=$call_id" >"$BATS_TEST_TMPDIR/out"
 	same "$(grep -c '^{"call_id"' "$BATS_TEST_TMPDIR/out")" 0
 	grep -q '^! close 1000' "$BATS_TEST_TMPDIR/out"
 }

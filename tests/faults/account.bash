@@ -7,7 +7,10 @@
 #                                    status 0 when all was kept. Options: cps= concurrent= (the limits),
 #                                    wall=0 (the clock was set), also=0,500 in_hand=4 (what requests
 #                                    in hand at a mark may be answered with, and how many of them),
-#                                    late=4000 (ms that a call may move on later than its script says)
+#                                    late=10000 (ms that a call may move on later than its plan says),
+#                                    slowest=10000 (ms that an answer may take)
+#   load_is_on LOG                   whether so many calls are created and watched that what breaks now breaks
+#                                    something
 
 jobs_left() {
 	live EVAL 'local n = 0
@@ -16,6 +19,10 @@ jobs_left() {
 }
 
 settled() { nothing_moves 2>/dev/null && [[ $(jobs_left) == 0 ]]; }
+
+load_is_on() {
+	(($(awk -F '\t' '$1 == "post" && $4 == 201' "$1" | wc -l) >= 50 && $(awk -F '\t' '$1 == "shake" && $4 == 101' "$1" | wc -l) >= 50))
+}
 
 # A table for each kind of line; awk's fields are those of tests/harness/load.c.
 account_tables() {
@@ -53,13 +60,13 @@ account_line() {
 }
 
 account() {
-	local log=$1 bad=0 line left cps=12 concurrent=12 wall=1 late=4000 also='' in_hand=0
+	local log=$1 bad=0 line left cps=12 concurrent=12 wall=1 late=10000 slowest=10000 also='' in_hand=0
 	shift
 	(($# == 0)) || local "$@"
 	line=$( (account_tables "$log" && cat "$MCS_ROOT/tests/faults/account.sql") |
 		"$psql_client" -qAtX -v ON_ERROR_STOP=1 "${POSTGRES_AT[@]}" -U mcs -d mock_communications \
 			-v cps="$cps" -v concurrent="$concurrent" -v wall="$wall" -v late="$late" -v also="{$also}" \
-			-v in_hand="$in_hand" 2>&1) || bad=1
+			-v slowest="$slowest" -v in_hand="$in_hand" 2>&1) || bad=1
 	while IFS='|' read -r number promise detail; do
 		account_line "$number" "$promise" "$detail" || bad=1
 	done <<<"$line"

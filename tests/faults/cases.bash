@@ -12,32 +12,32 @@ case_table=(
 	'web-server-killed|main|6|also=0,500,502 in_hand=20|lighttpd killed'
 	'worker-killed|main|0||the only worker killed at any moment'
 	'worker-stopped|main|0||a worker stopped for 7 s at any moment'
-	'worker-killed-alone|points|8|late=9000|the only worker killed with claimed jobs'
-	'worker-killed-among-others|points|12|late=9000|one of two workers killed with claimed jobs'
+	'worker-killed-alone|points|8|late=15000|the only worker killed with claimed jobs'
+	'worker-killed-among-others|points|12|late=15000|one of two workers killed with claimed jobs'
 	'wsd-killed|main|6|also=0,500,502 in_hand=300|wsd killed'
 	'wsd-without-descriptors|main|12|also=0,500,502 in_hand=300|wsd without descriptors for 7 s'
 	'redis-flushed|main|6||Redis: FLUSHALL'
-	'redis-flushed-again-while-rebuilding|main|8|late=6000|Redis: FLUSHALL three times, also during the rebuild'
+	'redis-flushed-again-while-rebuilding|main|8||Redis: FLUSHALL three times, also during the rebuild'
 	'redis-flushed-during-a-vacuum|main|9||Redis: FLUSHALL while a VACUUM of calls holds its lock'
 	'redis-killed|main|7||Redis killed, restarted empty'
 	'redis-restored-from-a-snapshot|main|8||Redis killed, back with what it held 2 s earlier'
 	'redis-stopped|main|14|late=14000|Redis stopped for 10 s'
 	'redis-full|main|10||Redis full for 6 s'
 	'redis-scripts-flushed|main|6||Redis: SCRIPT FLUSH, twenty times'
-	'redis-connections-cut|main|5|late=9000|Redis: all connections cut, three times'
-	'postgres-shut-down|main|8|late=9000|PostgreSQL: immediate shutdown'
+	'redis-connections-cut|main|5|late=15000|Redis: all connections cut, three times'
+	'postgres-shut-down|main|8|late=15000|PostgreSQL: immediate shutdown'
 	'postgres-stopped|main|15|late=14000|PostgreSQL stopped for 10 s'
 	'postgres-connections-cut|main|5||PostgreSQL: all connections terminated, three times'
 	'postgres-locked|main|7||PostgreSQL: all counters and all open calls locked for 0.8 s'
-	'postgres-row-locked|main|9|late=2000|PostgreSQL: one call and all but one of the workers'\'' counters locked for 6 s'
-	'worker-dies-after-commit|points|9|late=9000|the only worker killed between its commit and its Redis writes'
-	'worker-stopped-after-commit|points|12|late=9000|a worker stopped there past its lease, then continued'
-	'worker-stopped-after-claim|points|12|late=9000|a worker stopped between claim and commit past its lease, then continued'
+	'postgres-row-locked|main|12||PostgreSQL: one call and all but one of the workers'\'' counters locked until 50 other calls have ended'
+	'worker-dies-after-commit|points|9|late=15000|the only worker killed between its commit and its Redis writes'
+	'worker-stopped-after-commit|points|12|late=15000|a worker stopped there past its lease, then continued'
+	'worker-stopped-after-claim|points|12|late=15000|a worker stopped between claim and commit past its lease, then continued'
 	'worker-late-for-a-rebuild|points|7||a worker stopped before it rebuilds Redis, while another one does'
 	'worker-stopped-in-a-rebuild|points|16|late=15000|a worker stopped while it rebuilds Redis'
 	'responder-dies-after-admission|points|7|also=500 in_hand=1|a responder killed between admission and insert'
 	'responder-stopped-over-a-rebuild|points|7||a responder stopped there while Redis is lost and rebuilt'
-	'disk-full|disk|13|late=9000|the disk full for PostgreSQL for 3 s'
+	'disk-full|disk|13|late=15000|the disk full for PostgreSQL for 3 s'
 	'clock-forward|clock|7|wall=0|the host'\''s clock an hour forward, while a batch is committed and not yet in Redis'
 	'clock-back|clock|7|wall=0|the same, an hour back'
 )
@@ -252,15 +252,27 @@ fault_postgres-locked() {
 	wait_until 3 logged_since postgres "$since" 'due to lock timeout'
 }
 
-# The call that is locked is none of the load's.
+# The call that is locked is none of the load's. Meanwhile all others move on.
 fault_postgres-row-locked() {
-	local KEY call_id since
+	local KEY call_id since at locker
 	since=$(log_length worker)
 	fresh_key && create_call || return
-	sql "BEGIN; SELECT FROM metrics WHERE id BETWEEN 49 AND 64 AND id <> 57 FOR UPDATE;
-		SELECT FROM calls WHERE id = '$call_id' AND status <> 'COMPLETED' FOR UPDATE; SELECT pg_sleep(6); COMMIT" >/dev/null
-	logged_since worker "$since" 'calls\.locked'
+	sql "SET application_name = 'locker'; BEGIN; SELECT FROM metrics WHERE id BETWEEN 49 AND 64 AND id <> 57 FOR UPDATE;
+		SELECT FROM calls WHERE id = '$call_id' AND status <> 'COMPLETED' FOR UPDATE; SELECT pg_sleep(60); COMMIT" >/dev/null 2>&1 &
+	locker=$!
+	wait_until 10 is_asleep locker && at=$(sql 'SELECT clock_timestamp()') &&
+		wait_until 20 logged_since worker "$since" 'calls\.locked' && wait_until 20 have_moved 50 "$at"
+	local status=$?
+	end_session locker
+	wait "$locker"
+	return "$status"
 }
+
+is_asleep() { [[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$1' AND wait_event = 'PgSleep'") == 1 ]]; }
+end_session() { sql "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '$1'" >/dev/null; }
+
+# Whether so many calls have ended since $2.
+have_moved() { (($(sql "SELECT count(*) FROM calls WHERE entered_at[4] > '$2'") >= $1)); }
 
 # --- fault points ---------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ use_fault_instance() {
 	if [[ -e $MCS_TEST_DIR/$MCS_BUILD/$1.instance ]]; then
 		use "$1"
 	else
-		"$1_copy"
+		"$1_instance"
 	fi
 }
 
@@ -148,7 +148,7 @@ run_case() {
 	file=$MCS_TEST_DIR/$name
 	wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-before'
 	start_load "$file" "$seconds" || wrong+=' no-load'
-	sleep 1.5
+	wait_until 30 load_is_on "$file.log" || wrong+=' too-little-load'
 	"fault_$name" >"$file.out" 2>&1 || wrong+=' the-fault-did-not-happen'
 	wait "$load_pid" || wrong+=' load-failed'
 	[[ $(jq .sockets_most "$file.json") -ge 200 ]] || wrong+=' too-few-watchers'

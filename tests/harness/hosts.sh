@@ -61,7 +61,7 @@ run_host_case() {
 	local name=$1 seconds=$2 options=$3 what=$4 file=$MCS_TEST_DIR/$1 wrong='' begin=$SECONDS
 	if ((seconds)); then
 		start_load "$file" "$seconds" || wrong+=' no-load'
-		sleep 1.5
+		wait_until 30 load_is_on "$file.log" || wrong+=' too-little-load'
 	fi
 	"hosts_$name" >"$file.out" 2>&1 || wrong+=' what-happened'
 	if ((seconds)); then

@@ -6,6 +6,8 @@
  *
  *   load HOST PORT LOG SECONDS CALLS_A_SECOND WATCHERS GRACE_SECONDS KEY…
  *
+ * SIGTERM ends it earlier, as if SECONDS were over.
+ *
  * Lines of the log, fields separated by tabs; times in ms since the start, status 0 for "no
  * answer": post BEGAN TOOK STATUS KEY ID    get BEGAN TOOK STATUS ID STATE    metrics BEGAN TOOK
  * STATUS shake BEGAN TOOK STATUS          watch BEGAN TOOK VERDICT ID NEWS CUTS LONGEST_AWAY_MS
@@ -105,7 +107,12 @@ static double since_start(int64_t us) {
   return (double)(us - load.start_us) / 1000.;
 }
 
-static volatile sig_atomic_t marks_wanted;
+static volatile sig_atomic_t marks_wanted, end_wanted;
+
+static void on_end(int signal) {
+  (void)signal;
+  end_wanted = 1;
+}
 
 static void on_mark(int signal) {
   marks_wanted++;
@@ -524,11 +531,15 @@ static void handle_events(void) {
   }
 }
 
-static void run(double seconds, double rate, double grace_s) {
+/* Returns for how many seconds it made requests. */
+static double run(double seconds, double rate, double grace_s) {
   int64_t pace_us = (int64_t)(1e6 / rate), end_us = load.start_us + (int64_t)(seconds * 1e6);
-  int64_t give_up_us = end_us + (int64_t)(grace_s * 1e6), next_us = load.start_us, now;
+  int64_t grace_us = (int64_t)(grace_s * 1e6), next_us = load.start_us, now;
   int marks = 0;
-  while ((now = now_us()) < end_us || ((load.watching || load.requests) && now < give_up_us)) {
+  while ((now = now_us()) < end_us ||
+         ((load.watching || load.requests) && now < end_us + grace_us)) {
+    if (end_wanted && now < end_us)
+      end_us = now;
     while (next_us <= now && now < end_us) {
       make_requests(now);
       next_us += pace_us;
@@ -547,6 +558,7 @@ static void run(double seconds, double rate, double grace_s) {
     load.requests->len = 0;
     request_end(load.requests, now);
   }
+  return (double)(end_us - load.start_us) / 1e6;
 }
 
 static void print_totals(double seconds) {
@@ -596,9 +608,10 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   const struct sigaction mark = {.sa_handler = on_mark, .sa_flags = SA_RESTART};
   sigaction(SIGUSR1, &mark, NULL);
+  const struct sigaction end = {.sa_handler = on_end, .sa_flags = SA_RESTART};
+  sigaction(SIGTERM, &end, NULL);
   load.start_us = now_us();
-  run(atof(argv[4]), atof(argv[5]), atof(argv[7]));
-  print_totals(atof(argv[4]));
+  print_totals(run(atof(argv[4]), atof(argv[5]), atof(argv[7])));
   fclose(load.log);
   free(load.subscribers);
   return 0;

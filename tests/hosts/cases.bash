@@ -9,14 +9,14 @@ host_cases=(
 	'watchers|plain|0||calls created at each host, watched at each other'
 	'clocks|plain|6||nothing (but two hosts'\'' clocks are minutes off, as in all of these)'
 	'join-and-leave|plain|16|also=0,500,502,503 in_hand=6|a web host and a worker host leave, and join again'
-	'hosts-unplugged|plain|14|also=0,502,504 in_hand=60 late=9000|a web host and a worker host vanish from the network'
-	'hosts-killed|plain|12|also=0,502,503,504 in_hand=60 late=9000|all processes of a web host and a worker host killed'
+	'hosts-unplugged|plain|14|also=0,502,504 in_hand=60 late=15000|a web host and a worker host vanish from the network'
+	'hosts-killed|plain|12|also=0,502,503,504 in_hand=60 late=15000|all processes of a web host and a worker host killed'
 	'redis-master-killed|failover|14|late=10000|Redis: the master killed; it comes back as a replica'
 	'redis-master-unplugged|failover|18|late=12000|Redis: the master'\''s host, with its Sentinel, vanishes and comes back'
 	'redis-master-cut-off|failover|16|late=10000|Redis: the master cut off from all but web1'
-	'postgres-standby-killed|failover|12|late=9000|PostgreSQL: the standby killed, and removed after 3 s'
+	'postgres-standby-killed|failover|12|late=15000|PostgreSQL: the standby killed, and removed after 3 s'
 	'postgres-primary-killed|failover|14|late=12000|PostgreSQL: the primary killed, its standby promoted after a second'
-	'postgres-primary-read-only|failover|14|late=9000|PostgreSQL: the primary made read-only, its standby promoted'
+	'postgres-primary-read-only|failover|14|late=15000|PostgreSQL: the primary made read-only, its standby promoted'
 	'postgres-primary-unplugged|failover|16|late=14000|PostgreSQL: the primary'\''s host vanishes, its standby promoted after a second'
 )
 
