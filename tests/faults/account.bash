@@ -21,6 +21,7 @@ jobs_left() {
 settled() { nothing_moves 2>/dev/null && [[ $(jobs_left) == 0 ]]; }
 
 load_is_on() {
+	[[ -e $1 ]] || return
 	(($(awk -F '\t' '$1 == "post" && $4 == 201' "$1" | wc -l) >= 50 && $(awk -F '\t' '$1 == "shake" && $4 == 101' "$1" | wc -l) >= 50))
 }
 

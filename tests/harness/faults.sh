@@ -51,7 +51,7 @@ end_faults() {
 
 main_instance() { MCS_BUILD=release start_instance main "${load_settings[@]}"; }
 
-failpoints_instance() {
+points_instance() {
 	build_programs faults all
 	MCS_BUILD=faults start_instance points "${load_settings[@]}"
 }
