@@ -48,7 +48,12 @@ wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c 
 worker_SRC    := $(addprefix worker/,main.c worker.c poll.c batch.c advance.c upload.c reconcile.c rival.c audit.c retention.c)
 admin_SRC     := $(addprefix admin/,main.c config.c migrate.c failed.c follow.c watch.c ws.c events.c ready.c listen.c)
 
-PROGRAMS := responder wsd worker admin
+supervisor_SRC := $(addprefix supervisor/,main.c supervisor.c control.c table.c component.c launch.c session.c folder.c \
+                   logs.c say.c)
+
+# The supervisor is for ./mcs only; elsewhere systemd or Docker is one.
+INSTALLED := responder wsd worker admin
+PROGRAMS  := $(INSTALLED) supervisor
 responder_LIBS := -lfcgi
 wsd_LIBS       := -lev -lwslay
 admin_LIBS     := -lwslay
@@ -61,6 +66,7 @@ $(B)/mcs-$(1): $$($(1)_SRC:%.c=$(B)/%.o) $$($(1)_EXTRA) $(LIBS)
 	@echo "  LD    $$@"
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(LDLIBS)
 endef
+$(B)/mcs-supervisor: LDLIBS := $(shell pkg-config --libs libseccomp)
 admin_EXTRA := $(B)/gen/migrations.o
 wsd_EXTRA   := $(B)/libasync.a
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
@@ -105,6 +111,7 @@ $(B)/tests/test_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
 $(B)/tests/test_inlet: UNIT_LIBS := -lwslay
 $(B)/tests/test_request: $(B)/fcgi/http/request.o
 $(B)/tests/test_reply: $(B)/fcgi/http/reply.o
+$(addprefix $(B)/tests/,test_component test_control test_folder test_logs test_table): $(filter-out %/main.o,$(supervisor_SRC:%.c=$(B)/%.o))
 $(B)/tests/test_route: $(B)/fcgi/http/route.o
 $(B)/tests/test_router: $(patsubst %,$(B)/fcgi/http/%.o,router route body request reply cors)
 $(B)/tests/test_error: $(B)/fcgi/api/error.o $(B)/fcgi/http/reply.o
@@ -192,7 +199,7 @@ man: $(MANUALS:%=$(B)/man/%) ## Build the manual pages
 install: all man ## Install under PREFIX (/usr/local), for packages below DESTDIR
 	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) \
 	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
-	install $(BINS) tools/mcs-setup $(DESTDIR)$(SBINDIR)
+	install $(INSTALLED:%=$(B)/mcs-%) tools/mcs-setup $(DESTDIR)$(SBINDIR)
 	$(Q)for page in $(MANUALS); do \
 	  install -m 644 $(B)/man/$$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit; done
 	$(Q)for file in $(DATA); do install -D -m 644 $$file $(DESTDIR)$(DATADIR)/$$file || exit; done
@@ -205,7 +212,7 @@ install: all man ## Install under PREFIX (/usr/local), for packages below DESTDI
 	$(FILL) deploy/systemd/tmpfiles.conf | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mcs.conf
 
 uninstall: ## Remove what make install installed, with the same PREFIX and DESTDIR
-	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(BINS)) mcs-setup) $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) \
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(INSTALLED:%=mcs-%) mcs-setup) $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) \
 	  $(foreach page,$(MANUALS),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page)) \
 	  $(DESTDIR)$(PREFIX)/lib/sysusers.d/mcs.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mcs.conf
 	rm -rf $(DESTDIR)$(DATADIR) $(SERVICES:%=$(DESTDIR)$(UNITDIR)/%.service.d)
