@@ -587,6 +587,40 @@ component_of_socket() {
 	rm "$(instances_folder)/gone.instance"
 }
 
+# The process that ./mcs restart is done by.
+director_of() { pgrep -P "$1" -x mcs; }
+
+@test "an instance whose director is killed says so and ends" {
+	local servers=$MCS_VAR/run number
+	start_instance headless POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock" PARTS=worker
+	number=$(<"$MCS_VAR/mcs.pid")
+	local pids
+	mapfile -t pids < <(instance_processes)
+	kill -KILL "$(director_of "$number")"
+	await_gone 60 "${pids[@]}"
+	grep -qx 'mcs: the director of this instance has died, so the instance ends' "$(instances_folder)/headless.out"
+	[[ ! -e $MCS_VAR/mcs.pid && ! -e $MCS_VAR/components ]]
+	rm "$(instances_folder)/headless.instance"
+}
+
+@test "run can be ended while it starts, and leaves nothing but the data" {
+	local number
+	launch_instance hasty
+	use hasty
+	read -r number _ <"$(instances_folder)/hasty.instance"
+	wait_until 90 starts_redis_or_is_gone "$number"
+	local pids
+	mapfile -t pids < <(instance_processes)
+	kill -TERM "$number"
+	await_gone 90 "${pids[@]}" "$(director_of "$number" || echo "$number")"
+	[[ ! $(find "$MCS_VAR" -type s) && ! -e $MCS_VAR/mcs.pid && ! -e $MCS_VAR/components ]]
+	run grep -v -x -e 'mcs: creating the database folder' -e 'mcs: stopping' -e 'mcs: stopped' "$(instances_folder)/hasty.out"
+	same "$output" ''
+	rm "$(instances_folder)/hasty.instance"
+}
+
+starts_redis_or_is_gone() { grep -qs '^redis ' "$MCS_VAR/components" || ! kill -0 "$1"; }
+
 # --- the end --------------------------------------------------------------------------------------
 
 # Launches the instance `first`, and creates a call at once when /health answers.

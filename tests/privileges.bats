@@ -317,8 +317,10 @@ refused() {
 		same "$terminal" '?'
 	done
 	# Also what only prepares: it leads a session of its own.
-	eval "as_user=(setpriv --no-new-privs); $(sed -n '/^as_service()/p' "$MCS_ROOT/tools/mcs-supervise.sh")"
+	eval "as_user=(setpriv --no-new-privs); $(sed -n '/^as_service()/p' "$MCS_ROOT/tools/mcs-folder.sh")"
 	read -r session number < <(as_service sh -c 'ps -o sid=,pid= -p $$')
 	[[ $number ]]
 	same "$session" "$number"
+	# Nor has it the director's connection to the supervisor, which would start components for it.
+	as_service sh -c '[ ! -e /proc/$$/fd/3 ]' 3</dev/null
 }

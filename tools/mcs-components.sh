@@ -1,18 +1,22 @@
 # shellcheck shell=bash
 # The components of an instance: what each is started with, how it is prepared, and when it answers.
-# How components are kept alive is mcs-supervise.sh's business.
+# The supervisor keeps them alive: see write_table() in mcs-director.sh.
 
 # In the order in which they start; `api` is the web server. Where that does not start the responders,
 # choose_server() puts the component `pool` before it.
 component_names=(postgres redis wsd worker api)
-declare -A stop_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=INT)
+# Those of one step stop together, after those of the step before. lighttpd takes nothing new then and waits
+# for its connections, the WebSockets among them until wsd has closed them.
+declare -A stop_step=([events]=0 [api]=1 [wsd]=1 [worker]=1 [pool]=2 [redis]=3 [postgres]=4)
+declare -A stop_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=INT [events]=TERM)
 # What a component gets when mcs is killed: lighttpd's INT would wait for its connections.
-declare -A death_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=TERM)
+declare -A death_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=TERM [events]=KILL)
 # Seconds that a component may take to stop before it is killed.
-declare -A stop_seconds=([postgres]=60 [redis]=10 [wsd]=15 [worker]=20 [pool]=15 [api]=15)
+declare -A stop_seconds=([postgres]=60 [redis]=10 [wsd]=15 [worker]=20 [pool]=15 [api]=15 [events]=1)
 
-# Sets `command` to the words that start a component, in the folder bin/. Redis reads its configuration from
-# its input: it takes a path with a bracket in it for a pattern, and without a match starts with defaults.
+# Sets `command` to the words that start a component, in the folder bin/, as the service's user. Redis reads
+# its configuration from its input: it takes a path with a bracket in it for a pattern, and without a match
+# starts with defaults. `events` is not a component of the service: it prints what happens.
 component_command() {
 	case $1 in
 		postgres)
@@ -23,11 +27,12 @@ component_command() {
 		worker) command=("$MCS_VAR/bin/mcs-worker") ;;
 		pool) command=("$MCS_VAR/bin/mcs-admin" listen "${RESPONDER_LISTEN:-$run_folder/responder.sock}" ./mcs-responder) ;;
 		api) server_command ;;
+		events) command=("$MCS_VAR/bin/mcs-admin" events "$MCS_VAR"/log/{api,worker,wsd}.log) ;;
 	esac
 }
 
-# Where a component logs: the responders with the web server, wherever they come from.
-log_of() { echo "$MCS_VAR/log/${1/#pool/api}.log"; }
+# Where a component logs: the responders with the web server, wherever they come from; - where mcs does.
+log_of() { [[ $1 == events ]] && echo - || echo "$MCS_VAR/log/${1/#pool/api}.log"; }
 
 # The socket file without which a component is of no use; nothing where it has none, or on TCP only.
 socket_of() {
@@ -51,6 +56,7 @@ component_wanted() {
 		postgres) [[ $embedded_postgres ]] ;;
 		redis) [[ $embedded_redis ]] ;;
 		pool) has_pool_component && component_wanted api ;;
+		events) [[ ! ${quiet:-} ]] ;;
 		*) [[ ,$PARTS, == *,$1,* ]] ;;
 	esac
 }
@@ -249,10 +255,6 @@ copy_lighttpd_folder() {
 	mkdir -p "$folder" && rm -rf "$folder/lighttpd" && cp -r "$here/deploy/lighttpd" "$folder/" &&
 		chmod -R u=rwX,go=rX "$folder"
 }
-
-# Removes what would mislead lighttpd, which takes an old socket that answers for a pool that lives, and
-# what a killed Apache leaves.
-before_api() { has_pool_component || rm -f "$run_folder"/responder.*sock* "$run_folder"/cgid.*; }
 
 # Whether a worker has loaded the open calls into Redis.
 live_is_ready() { as_service "$MCS_VAR/bin/mcs-admin" ready >"$MCS_VAR/etc/ready.out" 2>&1; }

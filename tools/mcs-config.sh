@@ -211,7 +211,7 @@ removed_instance() {
 	local path target number
 	while IFS=$'\t' read -r path target; do
 		number=${path#/proc/} number=${number%%/*}
-		[[ $target == "$MCS_VAR/lock (deleted)" && $(<"/proc/$number/comm") == mcs ]] || continue
+		[[ $target == "$MCS_VAR/lock (deleted)" && $(<"/proc/$number/comm") == mcs-supervisor ]] || continue
 		echo "$number"
 		return
 	done < <(find /proc/[0-9]*/fd -maxdepth 1 -lname '*/lock (deleted)' -printf '%p\t%l\n')

@@ -5,12 +5,12 @@
 
 detach='' wait_seconds=''
 
-# In the process that a person started: starts the instance and waits, with --wait until it is ready, else
-# until it has its folder.
+# In the process that a person started: starts the instance, with that command as its director, and waits
+# until it is ready (--wait), or until it has its folder.
 start_detached() {
 	local child state deadline=$((SECONDS + ${wait_seconds:-60})) log=$MCS_VAR/log/mcs.log logged
 	logged=$(stat -c %s "$log" 2>/dev/null || echo 0)
-	(close_descriptors && become_instance setsid "$here/mcs" run "$@") &
+	(become_instance "$@") &
 	child=$!
 	trap 'kill -s TERM "$child"; exit 130' INT TERM HUP
 	until state=$(state_of_start "$child") && [[ $state == ready || ! $wait_seconds ]]; do
@@ -27,15 +27,6 @@ start_detached() {
 	echo
 	banner
 	exit 0
-}
-
-# What the caller has open is not the instance's: a lock, or a pipe that somebody reads to its end.
-close_descriptors() {
-	local fd
-	for fd in /proc/self/fd/*; do
-		fd=${fd##*/}
-		((fd <= 2 || fd == 255)) || eval "exec $fd>&-"
-	done
 }
 
 # Prints how far the start has come; false before the instance has its folder.
@@ -55,8 +46,8 @@ fail_detached() {
 	exit "$((status ? status : 1))"
 }
 
-# In the instance, once it has its folder.
+# In the director, once the instance has its folder.
 log_to_file() {
-	local log=$MCS_VAR/log/mcs.log
-	(umask 077 && : >>"$log") && exec >>"$log" 2>&1 || die "cannot write to $log"
+	order log
+	exec >>"$MCS_VAR/log/mcs.log" 2>&1
 }

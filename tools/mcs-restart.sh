@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# ./mcs restart: a rolling restart of everything but the databases, without a failed request. The
-# running mcs does it, on SIGUSR1, and says in the file `restarted` how it ended.
+# ./mcs restart: a rolling restart of everything but the databases, without a failed request. The director
+# of the instance does it, when the supervisor gets SIGUSR1, and says in the file `restarted` how it ended.
 
-restart_wanted='' generation=0
+generation=0
 
 cmd_restart() {
 	(($# == 0)) || die 'restart takes no arguments'
@@ -12,7 +12,7 @@ cmd_restart() {
 	# The space for the outcome is taken before anything is done: a full disk shows here.
 	rm -f "$file" && { print_outcome wanted >"$file"; } 2>/dev/null ||
 		die "not restarted: cannot write to $MCS_VAR (is the disk full?)"
-	# It takes note between two steps; a signal that comes at the wrong moment is sent again.
+	# An instance that is busy takes no note of the signal: it is sent again.
 	while read_outcome && [[ $outcome == wanted ]]; do
 		kill -s USR1 "$number" 2>/dev/null || die "cannot reach process $number"
 		((SECONDS < deadline)) || die "process $number does not answer"
@@ -30,8 +30,8 @@ cmd_restart() {
 
 read_outcome() { read -r outcome <"$file"; } 2>/dev/null
 
-# In the running mcs. What has to be written is written first, in subshells: who dies there ends nothing.
-# lighttpd becomes the new one itself; who comes meanwhile (less than a second) waits in its listening
+# In the director. What has to be written is written first, in a subshell: a failure there ends nothing.
+# lighttpd becomes the new one itself; clients that come meanwhile (less than a second) wait in its listening
 # socket.
 rolling_restart() {
 	local begin=${EPOCHREALTIME//[.,]/} outcome=''
@@ -42,12 +42,11 @@ rolling_restart() {
 	else
 		say 'restarting'
 		! component_wanted worker || renew_worker
-		! component_wanted wsd || component_wanted api || renew_wsd
+		! component_wanted wsd || component_wanted api || { renew_wsd && await_replaced wsd; }
 		! component_wanted api || renew_behind_web_server || outcome='not everything was restarted; see the logs'
 	fi
 	[[ $outcome ]] || outcome="restarted in $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms"
 	say "$outcome"
-	restart_wanted=''
 	note_outcome "$outcome"
 }
 
@@ -56,72 +55,73 @@ rolling_restart() {
 print_outcome() { printf '%-400.400s\n' "${1//$'\n'/ }"; }
 note_outcome() { print_outcome "$1" 1<>"$MCS_VAR/restarted"; } 2>/dev/null
 
-# Several workers at once are nothing special.
+# Several workers at once are nothing special. The supervisor kills the old one if that does not end.
 renew_worker() {
-	local old=${pid[worker]}
-	start_component worker
-	kill -s TERM "$old" 2>/dev/null
-	end_session "$old" "${stop_seconds[worker]}"
+	ask replace worker
+	await_replaced worker
 }
 
-# Where the pool is a component of its own it renews itself, and nobody who comes to the web server can tell.
+await_replaced() { until is_replaced "$1"; do sleep 0.03; done; }
+
+# Where the pool is a component of its own it re-executes itself, and clients of the web server notice nothing.
 renew_behind_web_server() {
 	[[ $MCS_SERVER != lighttpd ]] || { renew_wsd_and_api; return; }
-	local old=${pid[wsd]:-} old_pool=()
+	local pool old_pool=()
 	if has_pool_component; then
-		read -ra old_pool <"/proc/${pid[pool]}/task/${pid[pool]}/children"
-		kill -s HUP "${pid[pool]}" || return
+		pool=$(pid_of pool) || return
+		read -ra old_pool < <(children_of "$pool")
+		kill -s HUP "$pool" || return
 	fi
-	reload_server && { [[ ! $old ]] || renew_wsd; } &&
-		await_restart 20 have_ended "${old_pool[@]}" ${old:+"$old"} && await_restart 20 is_ready
+	reload_server && renew_wsd && await_restart 20 have_ended "${old_pool[@]}" &&
+		await_restart 20 is_replaced wsd && await_restart 20 is_ready
 }
 
 # lighttpd is told to restart gracefully: it takes nothing new until its connections have ended. The
-# WebSockets among them end when the old wsd, which nobody can come to any more, sends its watchers
-# away; they find a new one.
+# WebSockets among them end when the old wsd, which no new connection reaches any more, closes them; their
+# clients find the new one.
 renew_wsd_and_api() {
-	local old=${pid[wsd]:-} socket old_pool
-	read -ra old_pool < <(api_children)
+	local api socket old_pool
+	api=$(pid_of api) || return
+	read -ra old_pool < <(children_of "$api")
 	generation=$((generation + 1))
-	write_vars || return
+	write_vars && write_table || return
 	socket=$(responder_socket)
-	kill -s USR1 "${pid[api]}" || return
-	pause 0.1 # for the handshakes that lighttpd has in hand
-	[[ ! $old ]] || renew_wsd || return
-	await_restart 20 api_has_pool "$socket" && await_restart 20 is_ready &&
-		await_restart 15 have_ended "${old_pool[@]}" ${old:+"$old"}
+	kill -s USR1 "$api" || return
+	sleep 0.1 # for the handshakes that lighttpd has begun
+	renew_wsd && await_restart 20 api_has_pool "$socket" && await_restart 20 is_ready &&
+		await_restart 15 have_ended "${old_pool[@]}" && await_restart 15 is_replaced wsd
 }
 
 # There is always a wsd that listens: lighttpd would not try again for a second or two after it found
 # none. The new one takes the socket's path over from the old one; a port it can only take after it.
 renew_wsd() {
-	local old=${pid[wsd]} socket=${WSD_LISTEN:-$run_folder/wsd.sock} before
-	if [[ $socket == /* ]]; then
-		before=$(stat -c %i "$socket" 2>/dev/null)
-		start_component wsd
-		await_restart 10 is_another_file "$socket" "$before"
-		kill -s TERM "$old" 2>/dev/null
+	component_wanted wsd || return 0
+	if [[ $(socket_of wsd) ]]; then
+		ask replace wsd
 	else
-		kill -s TERM "$old" 2>/dev/null
-		end_session "$old" "${stop_seconds[wsd]}"
-		start_component wsd
+		ask stop wsd
+		until ask state wsd && [[ $reply == absent ]]; do sleep 0.03; done
+		ask start wsd
 	fi
 }
 
-is_another_file() { [[ $(stat -c %i "$1" 2>/dev/null) != "$2" ]]; }
+is_replaced() {
+	component_wanted "$1" || return 0
+	ask state "$1"
+	[[ $reply == running* ]]
+}
 
 # Whether lighttpd has started its new pool. It looks only once a second whether its connections have
 # ended, unless something wakes it; a SIGCHLD does, and means nothing more.
-api_has_pool() { [[ -S $1 ]] || { kill -s CHLD "${pid[api]}"; return 1; }; }
+api_has_pool() { [[ -S $1 ]] || { kill -s CHLD "$(pid_of api)"; return 1; }; }
 
 await_restart() {
 	local deadline=$((SECONDS + $1))
 	shift
 	until "$@"; do
-		((SECONDS < deadline)) && kill -0 ${pid[api]:+"${pid[api]}"} ${pid[wsd]:+"${pid[wsd]}"} 2>/dev/null || return
-		pause 0.03
+		((SECONDS < deadline)) && is_running api && { ! component_wanted wsd || is_running wsd; } || return
+		sleep 0.03
 	done
-	return 0 # and not what `pause` said
 }
 
 have_ended() {
@@ -131,8 +131,8 @@ have_ended() {
 	done
 }
 
-# The parent of the pool, as lighttpd's child.
-api_children() { cat "/proc/${pid[api]}/task/${pid[api]}/children"; }
+# Of the web server: the parent of the pool. Of that: the responders.
+children_of() { cat "/proc/$1/task/$1/children"; }
 
 # Each generation of the pool has a socket of its own: on the old path lighttpd could take the old
 # pool, while that finishes, for its own, and not start another one.

@@ -41,13 +41,15 @@ has_pool_component() { [[ $MCS_SERVER != @(lighttpd|apache-fcgid|apache-cgi) ]];
 # Whether mcs holds the web server's socket for it; the others bind it themselves.
 holds_socket() { [[ $MCS_SERVER == lighttpd ]]; }
 
-# Sets `command` to what starts the web server.
+# Sets `command` to what starts the web server. Before one that starts the responders itself, removes what
+# would mislead it: lighttpd takes an old socket that answers for a pool that lives, and a killed Apache leaves
+# some, too.
+# shellcheck disable=SC2016
 server_command() {
 	local file=$MCS_VAR/etc/$server_folder/$server_file
 	case $MCS_SERVER in
 		lighttpd)
 			command=("$server_program" -D -f ../etc/lighttpd.conf) # its folder is part of a pattern
-			# shellcheck disable=SC2016
 			((${#listen_addresses[@]} == 1)) ||
 				command=(bash -pc 'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" 3<&4 4<&-' lighttpd-launcher "${command[@]}")
 			;;
@@ -57,6 +59,8 @@ server_command() {
 		haproxy) command=("$server_program" -W -f "$file") ;;
 		h2o) command=("$server_program" -m worker -c "$file") ;;
 	esac
+	has_pool_component ||
+		command=(bash -pc 'rm -f ../run/responder.*sock* ../run/cgid.*; exec "$@"' api-launcher "${command[@]}")
 }
 
 # Makes the configuration; sets server_program.
@@ -173,15 +177,15 @@ reload_server() {
 	old=$(cat "$MCS_VAR/etc/$server_folder"/* 2>/dev/null)
 	(prepare_server) || return
 	case $MCS_SERVER in
-		nginx) kill -s HUP "${pid[api]}" ;;
+		nginx) kill -s HUP "$(pid_of api)" ;;
 		apache*)
 			if [[ $old != "$(cat "$MCS_VAR/etc/$server_folder"/*)" ]]; then
-				kill -s USR1 "${pid[api]}"
+				kill -s USR1 "$(pid_of api)"
 			else
 				renew_started
 			fi
 			;;
-		haproxy) kill -s USR2 "${pid[api]}" ;;
+		haproxy) kill -s USR2 "$(pid_of api)" ;;
 		caddy) as_service "$server_program" reload --config "$MCS_VAR/etc/caddy/Caddyfile" --adapter caddyfile --address "unix/$run_folder/caddy.sock" ;;
 	esac
 }
@@ -191,13 +195,13 @@ reload_server() {
 old_responders=()
 
 note_responders() {
-	[[ $MCS_SERVER != apache-fcgid ]] || mapfile -t old_responders < <(ps -o pid=,comm= -s "${pid[api]}" |
+	[[ $MCS_SERVER != apache-fcgid ]] || mapfile -t old_responders < <(ps -o pid=,comm= -s "$(pid_of api)" |
 		awk '$2 == "mcs-responder" { print $1 }')
 }
 
 renew_started() {
 	((${#old_responders[@]})) || return 0
-	pause 0.5
+	sleep 0.5
 	kill -s TERM "${old_responders[@]}" 2>/dev/null
 	return 0
 }
