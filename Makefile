@@ -33,7 +33,8 @@ CALLS  := call create find id job keyring keys lifecycle message metrics next pl
           store \
           $(addprefix live/,admit apply claim query rebuild script)
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
-COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel token
+COMMON := breaker buf clock config environment failpoint json listen log nearest pg privileges redis refusal resolve sentinel token \
+          dial http_head ws ws_client
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 # The clients that run on a libev loop: only programs with such a loop link them.
 ASYNC  := pg_async pg_queue redis_async
@@ -46,7 +47,7 @@ responder_SRC := fcgi/main.c \
 wsd_SRC       := $(addprefix wsd/,main.c server.c listener.c handshake.c conn.c inlet.c frame.c roster.c \
                    hub.c feed.c lookup.c database.c)
 worker_SRC    := $(addprefix worker/,main.c worker.c poll.c batch.c advance.c upload.c reconcile.c rival.c audit.c retention.c)
-admin_SRC     := $(addprefix admin/,main.c config.c migrate.c failed.c follow.c watch.c ws.c events.c ready.c listen.c)
+admin_SRC     := $(addprefix admin/,main.c config.c migrate.c failed.c follow.c watch.c events.c ready.c listen.c)
 
 supervisor_SRC := $(addprefix supervisor/,main.c supervisor.c control.c table.c component.c launch.c session.c folder.c \
                    logs.c say.c)
@@ -56,7 +57,6 @@ INSTALLED := responder wsd worker admin
 PROGRAMS  := $(INSTALLED) supervisor
 responder_LIBS := -lfcgi
 wsd_LIBS       := -lev -lwslay
-admin_LIBS     := -lwslay
 BINS := $(PROGRAMS:%=$(B)/mcs-%)
 
 all: $(BINS) ## Build the programs (default)

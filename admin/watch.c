@@ -4,12 +4,13 @@
  */
 
 #include "admin/commands.h"
-#include "admin/ws.h"
-
 #include "common/clock.h"
 #include "calls/id.h"
+#include "common/http_head.h"
+#include "common/listen.h"
 #include "common/log.h"
 #include "common/privileges.h"
+#include "common/ws_client.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 #include <time.h>
 
 enum { PAUSE_MS = 500, STABLE_MS = 5000, GIVE_UP_MS = 60000 };
+/* OPEN_MS: for a connection to be opened. SILENCE_MS: a server that pings every 25 s is gone. */
+enum { OPEN_MS = 10000, SILENCE_MS = 60000, BODY_MAX = 16384 };
 enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3 };
 enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001, CLOSE_SERVER_ERROR = 1011 }; /* RFC 6455 */
 
@@ -28,6 +31,12 @@ struct watch {
   int seq; /* of the last event that was printed */
 };
 
+/* Why there is no connection, or no longer one. */
+struct refusal {
+  int status;       /* HTTP's, when the server answered; 0 when it could not be reached */
+  char reason[200]; /* in one line */
+};
+
 /* --- what is printed -------------------------------------------------------------------------- */
 
 static const char *member(json_object *message, const char *name) {
@@ -36,10 +45,8 @@ static const char *member(json_object *message, const char *name) {
 }
 
 /* {"call_id":…,"status":…,"timestamp":…,"seq":…} and what the last ones say beside that. */
-static void on_text(const char *text, size_t len, void *arg) {
-  struct watch *watch = arg;
-  cleanup_free char *copy = strndup(text, len);
-  json_object *message = json_tokener_parse(copy ? copy : ""), *value;
+static void print_event(struct watch *watch, const struct buf *text) {
+  json_object *message = json_tokener_parse(buf_text(text)), *value;
   if (json_object_object_get_ex(message, "seq", &value) &&
       json_object_get_int(value) > watch->seq) {
     watch->seq = json_object_get_int(value);
@@ -69,19 +76,100 @@ static bool ask_wsd(const struct config *config, const char *id, struct watch *w
 
 /* ws://host[:port]/path?call_id=ID, as `websocket_url` has it. */
 static bool ask_url(const char *url, struct watch *watch, struct buf *where, struct buf *path) {
-  const char *host = url + strlen("ws://"), *query = strchr(host, '?');
-  size_t host_len = strcspn(host, "/?");
-  const char *id = query ? strstr(query, "call_id=") : NULL;
-  if (!host_len || host[host_len] != '/' || !id)
+  const char *target;
+  if (!ws_url(url, where, &target))
     return false;
-  buf_add(where, host, host_len);
-  const char *port = strrchr(buf_text(where), ':');
-  if (!port || strchr(port, ']'))
-    buf_str(where, ":80");
-  buf_add(path, host + host_len, (size_t)(query - host) - host_len);
+  const char *query = strchr(target, '?'), *id = query ? strstr(query, "call_id=") : NULL;
+  if (!id)
+    return false;
+  buf_add(path, target, (size_t)(query - target));
   watch->where = buf_text(where);
   cleanup_free char *text = strndup(id + 8, strcspn(id + 8, "&#"));
   return text && id_parse(text, watch->id);
+}
+
+/* --- one connection --------------------------------------------------------------------------- */
+
+static bool refuse(struct refusal *refusal, const char *reason) {
+  snprintf(refusal->reason, sizeof(refusal->reason), "%s", reason);
+  return false;
+}
+
+/* A refusal's body is JSON with a message where the service itself refuses. */
+static void read_message(struct ws_client *client, struct refusal *refusal) {
+  while (client->in.len < BODY_MAX && !strchr(client->in.data + client->at, '}') &&
+         ws_client_read(client) == WS_CLIENT_OK)
+    continue;
+  const char *body = strchr(client->in.data + client->at, '{');
+  json_object *parsed = body ? json_tokener_parse(body) : NULL, *message;
+  if (json_object_is_type(parsed, json_type_object) &&
+      json_object_object_get_ex(parsed, "message", &message)) {
+    char text[sizeof(refusal->reason)];
+    refuse(refusal, log_quote(json_object_get_string(message), text, sizeof(text)));
+  }
+  json_object_put(parsed);
+}
+
+/* Sends the request and checks the response; false, and `*refusal`, when it is no upgrade. */
+static bool upgrade(struct ws_client *client, const char *where, const char *target,
+                    struct refusal *refusal) {
+  char key[WS_KEY_SIZE], accept[WS_ACCEPT_SIZE];
+  cleanup_buf struct buf request = {0};
+  const char *head;
+  size_t len;
+  ws_key(key);
+  ws_accept(key, accept);
+  ws_request(&request, target, listen_is_unix(where) ? "localhost" : where, key, "");
+  if (ws_client_send(client, request.data, request.len) != WS_CLIENT_OK ||
+      ws_client_head(client, &head, &len) != WS_CLIENT_OK)
+    return refuse(refusal, "it does not answer as a WebSocket server");
+  refusal->status = http_head_status(head, len);
+  if (!refusal->status)
+    return refuse(refusal, "it does not speak HTTP");
+  if (refusal->status != 101) {
+    snprintf(refusal->reason, sizeof(refusal->reason), "HTTP status %d", refusal->status);
+    read_message(client, refusal);
+    return false;
+  }
+  return !ws_check(head, len, accept, false) || refuse(refusal, "it is no WebSocket server");
+}
+
+static bool open_connection(struct ws_client *client, const struct watch *watch,
+                            struct refusal *refusal) {
+  cleanup_buf struct buf target = {0};
+  const char *error;
+  *refusal = (struct refusal){0};
+  buf_printf(&target, "%s?call_id=%s&after=%d", watch->path, watch->id, watch->seq);
+  client->deadline_ms = clock_monotonic_ms() + OPEN_MS;
+  if (!ws_client_connect(client, watch->where, &error))
+    return refuse(refusal, error);
+  return upgrade(client, watch->where, buf_text(&target), refusal);
+}
+
+/* Prints the events that come. Returns the close code, with the server's reason in `*why`; 0 when
+ * the connection was cut. */
+static int read_events(struct ws_client *client, struct watch *watch, struct buf *why) {
+  cleanup_buf struct buf text = {0}, reply = {0};
+  struct ws_frame frame;
+  do {
+    client->deadline_ms = clock_monotonic_ms() + SILENCE_MS;
+    if (ws_client_frame(client, &frame) != WS_CLIENT_OK)
+      return 0;
+    buf_clear(&reply);
+    if (frame.opcode == WS_TEXT || frame.opcode == WS_CONTINUATION)
+      buf_add(&text, frame.payload, frame.len);
+    if (frame.opcode == WS_PING || frame.opcode == WS_CLOSE)
+      ws_frame(&reply, frame.opcode == WS_PING ? WS_PONG : WS_CLOSE, frame.payload, frame.len);
+    if (reply.len && ws_client_send(client, reply.data, reply.len) == WS_CLIENT_TIMEOUT)
+      return 0;
+    if (frame.opcode < WS_CLOSE && frame.is_final) {
+      print_event(watch, &text);
+      buf_clear(&text);
+    }
+  } while (frame.opcode != WS_CLOSE && text.len <= WS_PAYLOAD_MAX);
+  if (frame.opcode == WS_CLOSE && frame.len > 2)
+    buf_add(why, frame.payload + 2, frame.len - 2);
+  return frame.opcode == WS_CLOSE ? ws_close_code(&frame) : 0;
 }
 
 /* --- until the call has ended ----------------------------------------------------------------- */
@@ -91,7 +179,7 @@ static void pause_ms(int ms) {
   nanosleep(&pause, NULL);
 }
 
-static int give_up(const struct watch *watch, const struct ws_refusal *refusal) {
+static int give_up(const struct watch *watch, const struct refusal *refusal) {
   if (refusal->status == 404) {
     fprintf(stderr, "mcs: there is no call %s at %s\n", watch->id, watch->where);
     return EXIT_NOT_FOUND;
@@ -101,17 +189,16 @@ static int give_up(const struct watch *watch, const struct ws_refusal *refusal) 
 }
 
 /* Whether another attempt may succeed: the service is being restarted, or a database is away. */
-static bool is_passing(const struct watch *watch, const struct ws_refusal *refusal) {
+static bool is_passing(const struct watch *watch, const struct refusal *refusal) {
   return refusal->status >= 500 || (!refusal->status && watch->seq);
 }
 
 /* Prints what one connection brings; true when the call has ended, or a new connection would bring
  * nothing more, and `*status` is how the program ends. Else `*refusal` says why. */
-static bool watch_once(struct watch *watch, struct ws *ws, struct ws_refusal *refusal,
+static bool watch_once(struct watch *watch, struct ws_client *client, struct refusal *refusal,
                        int *status) {
   cleanup_buf struct buf why = {0};
-  int code = ws_run(ws, on_text, watch, &why);
-  ws_free(ws);
+  int code = read_events(client, watch, &why);
   if (code == CLOSE_NORMAL) {
     puts("closed: call finished");
     *status = EXIT_ENDED;
@@ -129,18 +216,17 @@ static int watch_to_end(struct watch *watch) {
   int64_t since_ms = clock_monotonic_ms(); /* when it last worked */
   bool told = false;
   for (int status;;) {
-    cleanup_buf struct buf target = {0};
-    struct ws_refusal refusal;
-    buf_printf(&target, "%s?call_id=%s&after=%d", watch->path, watch->id, watch->seq);
-    struct ws *ws = ws_open(watch->where, buf_text(&target), &refusal);
+    cleanup_ws_client struct ws_client client = {.fd = -1};
+    struct refusal refusal;
+    bool opened = open_connection(&client, watch, &refusal);
     int64_t opened_ms = clock_monotonic_ms();
     int seq = watch->seq;
-    if (ws && watch_once(watch, ws, &refusal, &status))
+    if (opened && watch_once(watch, &client, &refusal, &status))
       return status;
-    if (ws && (watch->seq > seq || clock_monotonic_ms() - opened_ms > STABLE_MS)) {
+    if (opened && (watch->seq > seq || clock_monotonic_ms() - opened_ms > STABLE_MS)) {
       since_ms = clock_monotonic_ms();
       told = false;
-    } else if ((!ws && !is_passing(watch, &refusal)) ||
+    } else if ((!opened && !is_passing(watch, &refusal)) ||
                clock_monotonic_ms() - since_ms > GIVE_UP_MS) {
       return give_up(watch, &refusal);
     }
