@@ -146,19 +146,22 @@ $(FUZZ:%=$(B)/fuzz/%) $(FUZZ:%=$(B)/tests/test_corpus_%): $(LIBS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(UNIT_LIBS) $(LDLIBS)
 fuzz: $(FUZZ:%=$(B)/fuzz/%)
 
-tools: $(addprefix $(B)/tests/,wscat load wsraw relay clock.so names.so)
+tools: $(addprefix $(B)/tests/,wscat load relay clock.so names.so)
 $(B)/tests/clock.so $(B)/tests/names.so: $(B)/tests/%.so: tests/harness/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O1 $(WARN) -fPIC -shared -o $@ $<
-$(B)/tests/wscat $(B)/tests/load $(B)/tests/wsraw $(B)/tests/relay: $(B)/tests/%: tests/harness/%.c Makefile
-	@mkdir -p $(@D)
-	@echo "  CC    $<"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnettle
+load_SRC := $(addprefix tests/harness/load/,main.c loop.c client.c traffic.c journal.c subscriber.c crowd.c \
+              late.c fan.c audience.c publisher.c processes.c)
+$(B)/tests/wscat: $(B)/tests/harness/wscat.o $(B)/tests/harness/wscat_cases.o
+$(B)/tests/load: $(load_SRC:%.c=$(B)/%.o) $(B)/wsd/frame.o
+$(B)/tests/relay: $(B)/tests/harness/relay.o
+$(B)/tests/wscat $(B)/tests/load $(B)/tests/relay: $(LIBS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS)
 
 # --- the programs of ./mcs bench -------------------------------------------------------------------
 BENCH := floor late push
-fan_SRC := $(addprefix bench/fan/,main.c subscriber.c publisher.c processes.c)
 $(B)/bench/floor: $(B)/fcgi/http/pool.o
 $(B)/bench/floor: BENCH_LIBS := -lfcgi
 $(B)/bench/push: BENCH_LIBS := -lev
@@ -166,10 +169,7 @@ $(BENCH:%=$(B)/bench/%): $(B)/bench/%: bench/%.c $(LIBS) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(LIBS) $(BENCH_LIBS) $(LDLIBS)
-$(B)/bench/fan/fan: $(fan_SRC:%.c=$(B)/%.o) $(B)/wsd/frame.o $(LIBS)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-bench: $(BENCH:%=$(B)/bench/%) $(B)/bench/fan/fan ## Build the programs of ./mcs bench
+bench: $(BENCH:%=$(B)/bench/%) $(B)/tests/load ## Build the programs of ./mcs bench
 
 # --- installing: make install PREFIX=/usr DESTDIR=… -------------------------------------------------
 PREFIX  ?= /usr/local

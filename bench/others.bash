@@ -33,7 +33,7 @@ bench_others() {
 	wait_until 10 is_subscribed bench:push "$(children_of "$number" | wc -l)" || die 'others/server.js does not listen to Redis'
 	ours=(wsd "${BASE/http/ws}/ws" "$(component_pid wsd),$(component_pid api)")
 	floor=(push "ws://127.0.0.1:$port/ws" "$number,$(children_of "$number" | paste -sd,)")
-	news 'fan-out to 1000' 'frames/s:.frames_a_second' 'CPU s a million:.cpu_s_a_million' \
+	events 'fan-out to 1000' 'frames/s:.frames_a_second' 'CPU s a million:.cpu_s_a_million' \
 		'frames lost or wrong:.lost + .twice + .disordered' -- "$(quick 100 1000)" 1 1 "$(quick 20 200)" 0
 	kill -s TERM "$number"
 	wait "$number"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# The WebSockets of wsd, without a web server: memory, opening, one call that many watch, many calls that
-# one watches each; beside the floor (push.c), in turn, on the same Redis. Both listen on TCP. Also how
-# that goes through the web server.
+# The WebSockets of wsd, without a web server: memory, opening, one call with many subscribers, many calls
+# with one each; beside the floor (push.c), in turn, on the same Redis. Both listen on TCP. Also how all
+# of that goes through the web server.
 
-# Starts an instance and the floor beside it; sets ours and floor to WHO WHERE PID as fan takes them. The
+# Starts an instance and the floor beside it; sets ours and floor to SERVER URL PIDS as load takes them. The
 # worker stands still, so that nothing moves but what the bench publishes.
 start_websockets() {
 	local port bare
@@ -13,8 +13,8 @@ start_websockets() {
 	setpriv --pdeathsig TERM -- "$B/bench/push" "$bare" "$MCS_VAR/run/redis.sock" </dev/null &
 	push_pid=$!
 	push_port=$bare
-	ours=(wsd "127.0.0.1:$port" "$(component_pid wsd)")
-	floor=(push "127.0.0.1:$bare" "$push_pid")
+	ours=(wsd "ws://127.0.0.1:$port/ws" "$(component_pid wsd)")
+	floor=(push "ws://127.0.0.1:$bare/ws" "$push_pid")
 	wait_until 10 is_subscribed bench:push || die 'the floor did not start'
 	wait_until 10 is_subscribed 'mcs:2:{0}:events' || die 'wsd has not subscribed'
 }
@@ -27,13 +27,13 @@ stop_websockets() {
 
 is_subscribed() { [[ $(live PUBSUB NUMSUB "$1" | tail -n 1) == "${2:-1}" ]]; }
 
-# fan VERB WHO WHERE PID NUMBERS…: sets figures to what it printed. Who lets it come to nothing has no
-# figures; what was lost is one.
-fan() {
-	figures=$(in_instance "$B/bench/fan/fan" "$@")
-	[[ $figures ]] || die "fan $*: no figures"
+# run_load COMMAND SERVER URL PIDS NUMBERS…: sets figures to what it printed. Without figures, or where sockets or
+# Redis failed, the bench ends; lost frames are a figure.
+run_load() {
+	figures=$(in_instance "$B/tests/load" "$@")
+	[[ $figures ]] || die "load $*: no figures"
 	jq -e '.refused + .cut + .broken + .unheard + .redis_errors == 0' <<<"$figures" >/dev/null ||
-		die "fan $*: $figures"
+		die "load $*: $figures"
 }
 
 figure() { jq "$1" <<<"$figures"; }
@@ -45,10 +45,10 @@ sockets() {
 	local rates=() bare_rates=()
 	start_websockets idle
 	for ((i = 0; i < repeats; i++)); do
-		fan idle "${ours[@]}" "$count" "$calls" "$(quick 0.2 1)"
+		run_load idle "${ours[@]}" "$count" "$calls" "$(quick 0.2 1)"
 		rates+=("$(figure .opened_a_second)")
 		((i > 0)) || record "a socket, private memory, $label" ours bytes "$(figure .private_bytes)"
-		fan idle "${floor[@]}" "$count" "$calls" "$(quick 0.2 1)"
+		run_load idle "${floor[@]}" "$count" "$calls" "$(quick 0.2 1)"
 		bare_rates+=("$(figure .opened_a_second)")
 		((i > 0)) || record "a bare socket, private memory, $label" 'floor f' bytes "$(figure .private_bytes)"
 	done
@@ -57,9 +57,9 @@ sockets() {
 	stop_websockets idle
 }
 
-# news LABEL UNIT:FILTER… -- NUMBERS…: ours and the floor in turn, a figure for each filter of what fan says.
+# events LABEL UNIT:FILTER… -- NUMBERS…: ours and the floor in turn, a figure for each filter of what load prints.
 # The floor is floor_who, and its figures are of `${bare}LABEL`.
-news() {
+events() {
 	local label=$1 wanted=() i pair who
 	local -A values=()
 	shift
@@ -68,7 +68,7 @@ news() {
 	for ((i = 0; i < repeats; i++)); do
 		for who in $( ((i % 2)) && echo floor ours || echo ours floor); do
 			local -n where=$who
-			fan news "${where[@]}" "$@"
+			run_load events "${where[@]}" "$@"
 			for pair in "${wanted[@]}"; do values["$who $pair"]+="$(figure "${pair#*:}") "; done
 		done
 	done
@@ -90,9 +90,9 @@ bench_websocket() {
 		sockets "$used" 1 "$count on one call"
 		sockets "$used" "$used" "$count each on its own"
 	done
-	start_websockets news
+	start_websockets events
 	count=$(quick 100 1000)
-	news 'fan-out to 1000' 'frames/s:.frames_a_second' "$cpu" "$wrong" \
+	events 'fan-out to 1000' 'frames/s:.frames_a_second' "$cpu" "$wrong" \
 		-- "$count" 1 1 "$(quick 20 400)" 0
 	# The same through the web server, whose part of the processor's time counts as well.
 	direct=("${ours[@]}") direct_floor=("${floor[@]}")
@@ -102,17 +102,17 @@ bench_websocket() {
 	ours=(wsd "${BASE/http/ws}/ws" "$(component_pid wsd),$(component_pid api)")
 	floor=(push "${front/http/ws}/floor/ws" "$push_pid,${front_pids[$MCS_VAR]}")
 	wait_until 10 curl -q -sf -o /dev/null --noproxy '*' "$front/floor/constant" || die 'the floor does not answer'
-	news 'fan-out to 1000 through lighttpd' 'frames/s:.frames_a_second' "$cpu" "$wrong" \
+	events 'fan-out to 1000 through lighttpd' 'frames/s:.frames_a_second' "$cpu" "$wrong" \
 		-- "$count" 1 1 "$(quick 20 200)" 0
 	ours=("${direct[@]}") floor=("${direct_floor[@]}")
 	stop_front
 	calls=$(quick 200 5000)
-	# Rate; repeats, more where the tail counts; rounds and news of each call: some three seconds of events,
+	# Rate; repeats, more where the tail counts; rounds and events of each call: some three seconds of events,
 	# but at the lowest rate.
 	while read -r rate repeats numbers; do
 		read -ra numbers <<<"$(quick '1 2' "$numbers")"
 		! quick || repeats=1
-		news "events, $rate a second" 'p50 µs:.p50_us' 'p99 µs:.p99_us' 'most µs:.max_us' \
+		events "events, $rate a second" 'p50 µs:.p50_us' 'p99 µs:.p99_us' 'most µs:.max_us' \
 			'events/s:.events_a_second' "$cpu" "$wrong" -- "$calls" "$calls" "${numbers[@]}" "$rate"
 	done <<-END
 		1000 5 1 1
@@ -121,5 +121,5 @@ bench_websocket() {
 		20000 15 4 3
 		40000 5 8 3
 	END
-	stop_websockets news
+	stop_websockets events
 }

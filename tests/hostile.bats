@@ -22,7 +22,7 @@ setup_file() {
 }
 
 start_crowd() {
-	"$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wsraw" crowd "$@" \
+	"$MCS_ROOT/build/${MCS_BUILD:-release}/tests/load" crowd "$@" \
 		"unix:$MCS_VAR/run/wsd.sock:/ws?call_id=$still_call" >"$BATS_FILE_TMPDIR/$1" 3>&- 4>&- &
 	wait_until 20 grep -q ready "$BATS_FILE_TMPDIR/$1"
 }
@@ -30,7 +30,7 @@ start_crowd() {
 setup() {
 	use hostile
 	fresh_key
-	WSRAW=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wsraw
+	LOAD=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/load
 	wsd_socket=$MCS_VAR/run/wsd.sock
 	target="/ws?call_id=$still_call"
 	direct=unix:$wsd_socket:$target
@@ -55,11 +55,11 @@ figure() { echo "# $*" >&3; }
 # Sends a text with printf's escapes to wsd's socket, or with $1 = web to the web server; sets
 # `output`.
 send_raw() {
-	local where=$wsd_socket
-	[[ $1 != web ]] || where=127.0.0.1:$PORT
+	local where=unix:$wsd_socket
+	[[ $1 != web ]] || where=ws://127.0.0.1:$PORT
 	shift
 	# shellcheck disable=SC2059
-	output=$(printf "$1" | "$WSRAW" send "${@:2}" "$where")
+	output=$(printf "$1" | "$WSCAT" --plain --timeout 5 "${@:2}" "$where")
 }
 
 # The status codes in `output`, in order.
@@ -68,7 +68,7 @@ codes() { grep -ao 'HTTP/1\.[01] [0-9][0-9]*' <<<"$output" | cut -d' ' -f2 | pas
 # Starts a crowd and waits until all of it is there; sets `crowd` to what it prints.
 gather() {
 	crowd=$BATS_TEST_TMPDIR/crowd.$RANDOM
-	nice "$WSRAW" crowd "$@" >"$crowd" 2>&1 3>&- &
+	nice "$LOAD" crowd "$@" >"$crowd" 2>&1 3>&- &
 	crowds+=($!)
 	wait_until 20 grep -q '^ready' "$crowd"
 	nowhere 'not let in' "$crowd"
@@ -102,7 +102,7 @@ measure_lateness() {
 		done
 	done
 	local out=$BATS_TEST_TMPDIR/late.$RANDOM
-	"$WSRAW" late 40 20 "${urls[@]}" >"$out" 3>&- &
+	"$LOAD" late 40 20 "${urls[@]}" >"$out" 3>&- &
 	local late=$!
 	wait_until 10 grep -q ready "$out"
 	play
@@ -140,13 +140,13 @@ nowhere() {
 }
 
 @test "frames as RFC 6455 has them, at wsd: in one piece and byte by byte" {
-	"$WSRAW" cases "$direct"
-	"$WSRAW" cases --bytewise "$direct"
+	"$WSCAT" --cases "$direct"
+	"$WSCAT" --cases --bytewise "$direct"
 }
 
 @test "frames as RFC 6455 has them, through the web server: in one piece and byte by byte" {
-	"$WSRAW" cases "$proxied"
-	"$WSRAW" cases --bytewise "$proxied"
+	"$WSCAT" --cases "$proxied"
+	"$WSCAT" --cases --bytewise "$proxied"
 }
 
 # --- handshakes -----------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ expect_statuses() {
 	while read -r wanted request; do
 		request=${request//TARGET/$target} request=${request//KEY/$key}
 		request=${request//VERSION/$version} request=${request//UPGRADE/$upgrade}
-		send_raw "$where" "$request" --wait 3
+		send_raw "$where" "$request" --timeout 3
 		same "$(codes) $(tail -n 1 <<<"$output")" "$wanted ! eof" ||
 			{ printf 'the request was: %s\nanswer: %s\n' "$request" "$output" >&2 && return 1; }
 	done
@@ -203,7 +203,7 @@ expect_statuses() {
 @test "a wrong version is told the right one, also through the web server" {
 	local where
 	for where in wsd web; do
-		send_raw "$where" "GET $target HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}Sec-WebSocket-Version: 8\r\n\r\n" --wait 1
+		send_raw "$where" "GET $target HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}Sec-WebSocket-Version: 8\r\n\r\n" --timeout 1
 		same "$(codes)" 426
 		match "${output,,}" $'\nsec-websocket-version: 13\r'
 	done
@@ -215,7 +215,7 @@ expect_statuses() {
 	send_raw wsd "GET $target HTTP/1.1\r\nX-Filler: ${filler// /x}\r\n$upgrade$key$version\r\n"
 	same "$(codes)" 431
 	printf -v filler '%*s' 20000 ''
-	send_raw web "GET $target HTTP/1.1\r\nHost: h\r\nX-Filler: ${filler// /x}\r\n$upgrade$key$version\r\n" --wait 2
+	send_raw web "GET $target HTTP/1.1\r\nHost: h\r\nX-Filler: ${filler// /x}\r\n$upgrade$key$version\r\n" --timeout 2
 	quirk long-header-400 && same "$(codes)" 400 || same "$(codes)" 431
 }
 
@@ -338,8 +338,8 @@ no_more_than() { (($("$2") <= $1)); }
 @test "9,400 who send a byte a second of their head or body: others are served at once" {
 	skip_by_nature thread-a-connection
 	local i most=0 ms count=$((4700 / scale))
-	gather slow-head "$count" 10 "127.0.0.1:$PORT"
-	gather slow-body "$count" 8 "127.0.0.1:$PORT"
+	gather slow-head "$count" 10 "ws://127.0.0.1:$PORT"
+	gather slow-body "$count" 8 "ws://127.0.0.1:$PORT"
 	gather drip 50 3 "$proxied"
 	for i in {1..20}; do
 		ms=$(health_ms)
@@ -359,8 +359,8 @@ no_more_than() { (($("$2") <= $1)); }
 
 @test "10,000 who begin a request and say no more are cut off after 40 s, and others served again" {
 	local begin=$SECONDS
-	gather half 5000 150 "127.0.0.1:$PORT" # these stay for longer than the others wait
-	gather half 5000 150 "127.0.0.1:$PORT"
+	gather half 5000 150 "ws://127.0.0.1:$PORT" # these stay for longer than the others wait
+	gather half 5000 150 "ws://127.0.0.1:$PORT"
 	api GET /health --max-time 120
 	expect 200
 	figure "who came last waited for $((SECONDS - begin)) s"
@@ -387,37 +387,37 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	local call='{"from":"+1","to":"+2"}' inner created=0
 	inner="${post}Content-Length: 23\r\n\r\n$call"
 	calls_before
-	send_raw web "${post}Content-Length: 23\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$inner" --wait 1
+	send_raw web "${post}Content-Length: 23\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$inner" --timeout 1
 	match "$(codes)" '^400'
 	! quirk lengths-unjudged || created=$((created + 1))
-	send_raw web "${post}Content-Length: 0\r\nContent-Length: ${#inner}\r\n\r\n$inner" --wait 1
+	send_raw web "${post}Content-Length: 0\r\nContent-Length: ${#inner}\r\n\r\n$inner" --timeout 1
 	match "$(codes)" '^400'
 	! quirk first-length || created=$((created + 1))
-	send_raw web "${post}Content-Length: 23, 23\r\n\r\n$call" --wait 1
+	send_raw web "${post}Content-Length: 23, 23\r\n\r\n$call" --timeout 1
 	if quirk same-lengths; then
 		match "$(codes)" '^201$'
 		created=$((created + 1))
 	else
 		match "$(codes)" '^400'
 	fi
-	send_raw web "${post}Content-Length: +23\r\n\r\n$call" --wait 1
+	send_raw web "${post}Content-Length: +23\r\n\r\n$call" --timeout 1
 	match "$(codes)" '^400'
-	send_raw web "${post}Content-Length: -1\r\n\r\n$call" --wait 1
+	send_raw web "${post}Content-Length: -1\r\n\r\n$call" --timeout 1
 	match "$(codes)" '^4'
-	send_raw web "${post}Content-Length: 99999999999999999999\r\n\r\n$call" --wait 1
+	send_raw web "${post}Content-Length: 99999999999999999999\r\n\r\n$call" --timeout 1
 	match "$(codes)" '^4'
-	send_raw web "${post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" --wait 1
+	send_raw web "${post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" --timeout 1
 	match "$(codes)" '^[45]'
-	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n$call\r\n0\r\n\r\n" --wait 1
+	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n$call\r\n0\r\n\r\n" --timeout 1
 	match "$(codes)" '^400'
-	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17\r\n${call}XX0\r\n\r\n" --wait 1
+	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17\r\n${call}XX0\r\n\r\n" --timeout 1
 	if quirk broken-chunks; then
 		match "$(codes)" '^201'
 		created=$((created + 1))
 	else
 		match "$(codes)" '^400'
 	fi
-	send_raw web "${post}Transfer-Encoding : chunked\r\nContent-Length: 23\r\n\r\n$call" --wait 1
+	send_raw web "${post}Transfer-Encoding : chunked\r\nContent-Length: 23\r\n\r\n$call" --timeout 1
 	match "$(codes)" '^400'
 	calls_created "$created"
 }
@@ -426,9 +426,9 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	local post="POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\n"
 	local call='{"from":"+1","to":"+2"}'
 	calls_before
-	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17;x=y\r\n$call\r\n0\r\n\r\nrubbish\r\n\r\n" --wait 2
+	send_raw web "${post}Transfer-Encoding: chunked\r\n\r\n17;x=y\r\n$call\r\n0\r\n\r\nrubbish\r\n\r\n" --timeout 2
 	match "$(codes)" "$(quirk chunked-unread && echo '^400' || echo '^201,400$')"
-	send_raw web "${post}Content-Length: 23\r\n\r\n${call}GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" --wait 2
+	send_raw web "${post}Content-Length: 23\r\n\r\n${call}GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" --timeout 2
 	same "$(codes)" 201,200
 	calls_created "$(quirk chunked-unread && echo 1 || echo 2)"
 }
@@ -443,7 +443,7 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 		for offset in 0 1 7 8 64 8184 8192 65528; do
 			printf -v filler '%*s' "$offset" ''
 			length=$(($(printf "$record" | wc -c) + offset))
-			send_raw web "POST $path HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: $length\r\nConnection: close\r\n\r\n$filler$record" --wait 2
+			send_raw web "POST $path HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: $length\r\nConnection: close\r\n\r\n$filler$record" --timeout 2
 			match "$(codes)" '^(400|404|405|413)$'
 		done
 	done
@@ -454,8 +454,8 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 
 @test "a body that is cut short does nothing" {
 	calls_before
-	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{\"from\":\"+1\",\"to\":\"+2\"}" --wait 0.3
-	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n17\r\n{\"from\":\"+1\",\"to\":\"+2\"}\r\n" --wait 0.3
+	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{\"from\":\"+1\",\"to\":\"+2\"}" --timeout 0.3
+	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n17\r\n{\"from\":\"+1\",\"to\":\"+2\"}\r\n" --timeout 0.3
 	calls_created 0
 }
 
@@ -483,16 +483,16 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	local refused=431
 	! quirk long-header-400 && ! quirk long-header-200 || refused=400
 	if ! quirk long-header-200; then
-		send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nX: $filler\r\n\r\n" --wait 1
+		send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nX: $filler\r\n\r\n" --timeout 1
 		same "$(codes)" "$refused"
-		send_raw web "GET /$filler HTTP/1.1\r\nHost: h\r\n\r\n" --wait 1
+		send_raw web "GET /$filler HTTP/1.1\r\nHost: h\r\n\r\n" --timeout 1
 		match "$(codes)" '^4(14|31)$'
 	fi
 	for i in {1..2000}; do many+="X$i: y\r\n"; done
 	! quirk many-headers || refused=400
-	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\n$many\r\n" --wait 1
+	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\n$many\r\n" --timeout 1
 	same "$(codes)" "$refused"
-	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${filler:0:8000}\r\nConnection: close\r\n\r\n" --wait 1
+	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${filler:0:8000}\r\nConnection: close\r\n\r\n" --timeout 1
 	same "$(codes)" 200
 	KEY='' api GET /calls/x -H "Authorization: Bearer ${filler:0:8000}"
 	expect 401
@@ -504,7 +504,7 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	for host in 'evil.example/x' 'a b' 'h"onload=' "h'><script>" 'h:99999999' 'u:p@evil.example' '[::1' \
 		'h\r\nX-Injected: 1'; do
 		fresh_key
-		send_raw web "POST /calls HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: 23\r\nConnection: close\r\n\r\n{\"from\":\"+1\",\"to\":\"+2\"}" --wait 2
+		send_raw web "POST /calls HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\nContent-Length: 23\r\nConnection: close\r\n\r\n{\"from\":\"+1\",\"to\":\"+2\"}" --timeout 2
 		match "$(codes)" '^(201|400)$'
 		printf '%s' "$output" >"$BATS_TEST_TMPDIR/answer"
 		nowhere 'evil|onload|script|h:99999999|X-Injected' "$BATS_TEST_TMPDIR/answer"
@@ -551,8 +551,8 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	for path in /nothing /calls/x; do api GET "$path"; done
 	api DELETE /calls
 	burst 30
-	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $good\r\nBad Header\r\n\r\n" --wait 0.5
-	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $good\r\nContent-Length: 10\r\n\r\n{" --wait 0.2
+	send_raw web "GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $good\r\nBad Header\r\n\r\n" --timeout 0.5
+	send_raw web "POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $good\r\nContent-Length: 10\r\n\r\n{" --timeout 0.2
 	"$WSCAT" --count 1 --header "Authorization: Bearer $good" "$proxied"
 	# The database refuses the row, and says which; it is away; so is Redis.
 	fresh_key

@@ -16,7 +16,7 @@ setup() {
 # Starts the load, and returns when there is enough of it.
 start_load() {
 	take_keys 6
-	setpriv --pdeathsig KILL -- "$MCS_ROOT/build/${MCS_BUILD:-release}/tests/load" 127.0.0.1 "$PORT" "$log" 600 60 200 60 \
+	setpriv --pdeathsig KILL -- "$MCS_ROOT/build/${MCS_BUILD:-release}/tests/load" traffic 127.0.0.1 "$PORT" "$log" 600 60 200 60 \
 		"${keys[@]}" >"$BATS_TEST_TMPDIR/totals" 3>&- 4>&- &
 	load_pid=$!
 	wait_until 60 load_is_on "$log"

@@ -25,7 +25,7 @@ load_is_on() {
 	(($(awk -F '\t' '$1 == "post" && $4 == 201' "$1" | wc -l) >= 50 && $(awk -F '\t' '$1 == "shake" && $4 == 101' "$1" | wc -l) >= 50))
 }
 
-# A table for each kind of line; awk's fields are those of tests/harness/load.c.
+# A table for each kind of line; awk's fields are those of tests/harness/load/traffic.c.
 account_tables() {
 	local log=$1
 	cat <<-END

@@ -1,4 +1,4 @@
--- Holds what the clients of tests/harness/load.c noted against the record: a line a promise,
+-- Holds what the clients of tests/harness/load/traffic.c noted against the record: a line a promise,
 -- "violations|promise|detail". Temporary tables posts, gets, reads, shakes, watches and marks hold the log.
 --   :late  how many ms later than its plan says a call may move on   :slowest  ms that an answer may take
 --   :cps, :concurrent  the limits   :wall  1 when the wall clock was not tampered with

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The faults, a function each: fault_NAME runs while the load of tests/harness/load.c is on, against the
+# The faults, a function each: fault_NAME runs while the load of tests/harness/load/traffic.c is on, against the
 # instance in use, and returns when the fault is over. It fails when the fault did not take place.
 #
 # case_table: name, instance, seconds of load (0: only in a soak), what account (account.bash) is to know,

@@ -96,7 +96,7 @@ start_load() {
 		fresh_key || return
 		keys+=("$KEY")
 	done
-	setpriv --pdeathsig KILL -- "$here/build/release/tests/load" 127.0.0.1 "$PORT" "$1.log" "$2" \
+	setpriv --pdeathsig KILL -- "$here/build/release/tests/load" traffic 127.0.0.1 "$PORT" "$1.log" "$2" \
 		"$load_rate" "$load_watchers" 20 "${keys[@]}" >"$1.json" &
 	load_pid=$!
 }

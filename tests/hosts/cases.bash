@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What may happen to several hosts, a function each: hosts_NAME runs, mostly while the load of
-# tests/harness/load.c goes through the balancer, and fails when it did not take place, or showed something wrong.
+# tests/harness/load/traffic.c goes through the balancer, and fails when it did not take place, or showed something wrong.
 #
 # host_cases: name, set of hosts, seconds of load (0: none), what account (tests/faults/account.bash) is to
 # know, what happens. In all of them web3's clock is 7 minutes ahead and worker2's is 10 minutes behind.

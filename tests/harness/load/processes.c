@@ -1,7 +1,9 @@
-#include "bench/fan/processes.h"
+/* Reads what processes cost from /proc. */
 
-#include "bench/fan/base.h"
+#include "tests/harness/load/processes.h"
+
 #include "common/config.h"
+#include "tests/harness/load/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>

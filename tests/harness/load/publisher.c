@@ -1,14 +1,18 @@
-#include "bench/fan/publisher.h"
+/* Publishes events of calls, as the worker would. */
 
-#include "bench/fan/base.h"
-#include "common/buf.h"
-#include "common/clock.h"
+#include "tests/harness/load/publisher.h"
+
 #include "calls/keys.h"
 #include "calls/message.h"
+#include "common/buf.h"
+#include "common/clock.h"
 #include "common/redis.h"
+#include "tests/harness/load/loop.h"
 #include "wsd/frame.h"
 
 #include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { KEEP_MS = 300000 }; /* Redis forgets the calls by itself */
 
@@ -101,10 +105,10 @@ void publisher_move_on(struct call *call) {
     snprintf(call->recording_url, sizeof(call->recording_url), "https://bench.example/%d.mp3",
              call->seq);
   if (++call->seq == LIFECYCLE_STATES)
-    call->upload = UPLOAD_PENDING; /* for ever: it is never final, so nobody is sent away */
+    call->upload = UPLOAD_PENDING; /* for ever: a call that is not final keeps its subscribers */
 }
 
-/* Leaves the packed line without the metadata: so it is published. */
+/* Leaves in `line` the packed line without the metadata, as it is published. */
 void publisher_store(const struct call *call) {
   char key[KEYS_SIZE], keep[16];
   keys_call(call->id, key);
