@@ -40,11 +40,6 @@ descendants_of() {
 	done
 }
 
-# Starts `own` again, after it has ended in whatever way.
-start_again() {
-	start_instance_again own MCS_ENV_FILE="$BATS_FILE_TMPDIR/env"
-}
-
 # --- run ------------------------------------------------------------------------------------------
 
 @test "when it is ready it says so: the URL, the API keys, and a curl that can be pasted" {
@@ -133,7 +128,7 @@ start_again() {
 	api GET "/calls/$call_id"
 	expect 200
 	use guest
-	wait_until 20 has_recording
+	wait_until 60 has_recording
 	match "$(mcs status)" 'postgres  elsewhere'
 	stop_instance guest
 	use own
@@ -158,7 +153,7 @@ is_another() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 	are_gone "$old"
 	old=$(component_pid worker)
 	kill -KILL "$old"
-	wait_until 10 is_another worker "$old"
+	wait_until 60 is_another worker "$old"
 	stop_instance hand
 	use own
 }
@@ -213,31 +208,31 @@ is_another() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
 @test "a call that ends and a request that is refused are a line each of run's output" {
 	create_call
-	wait_until 30 grep -qE "^$iso_time  call $call_id ended, (un)?answered\$" "$out"
+	wait_until 60 grep -qE "^$iso_time  call $call_id ended, (un)?answered\$" "$out"
 	post /calls '{"from": 7}'
 	expect 400
-	wait_until 30 grep -qE "^$iso_time  POST /calls refused, 400: " "$out"
-	# Only so many a second, and none for what is no news; nothing that a terminal obeys.
+	wait_until 60 grep -qE "^$iso_time  POST /calls refused, 400: " "$out"
+	# Only so many a second, and none for what is no event; nothing that a terminal obeys.
 	local i log printed=$BATS_TEST_TMPDIR/printed
 	log=$(instances_folder)/a.log
 	: >"$log"
 	chmod 644 "$log"
 	"$MCS_VAR/bin/mcs-admin" events "$log" >"$printed" 3>&- &
 	printer=$!
-	wait_until 30 prints_a_warning first
+	wait_until 60 prints_a_warning first
 	for i in {1..2000}; do # in one piece, so that they come within one second
 		printf '2026-11-27T10:00:00.000Z info responder request.refused method=GET path="/\e[1m%d" status=404 reason="Not here"\n' "$i"
 	done >"$log.all"
 	cat "$log.all" >>"$log"
 	echo '2026-11-27T10:00:00.000Z info worker call.advance id=x seq=2 msg="Call x: QUEUED -> RINGING"' >>"$log"
-	wait_until 30 grep -q ' more$' "$printed"
+	wait_until 60 grep -q ' more$' "$printed"
 	(($(grep -c 'refused, 404: Not here$' "$printed") < 100))
 	grep -qF 'GET /?[1m' "$printed"
 	run grep -c RINGING "$printed"
 	same "$output" 0
 	# The file is cut, as mcs does it.
 	: >"$log"
-	wait_until 30 prints_a_warning redis.failed
+	wait_until 60 prints_a_warning redis.failed
 }
 
 # Written until it is seen: what is there before the start is not shown, nor what is too much for a second.
@@ -284,7 +279,7 @@ prints_a_warning() {
 	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" logs -f worker >"$BATS_TEST_TMPDIR/followed" 3>&- &
 	local follower=$!
 	create_call
-	wait_until 20 grep -q "msg=\"Call $call_id: QUEUED -> RINGING\"" "$BATS_TEST_TMPDIR/followed"
+	wait_until 60 grep -q "msg=\"Call $call_id: QUEUED -> RINGING\"" "$BATS_TEST_TMPDIR/followed"
 	kill "$follower"
 	wait "$follower" || :
 }
@@ -293,9 +288,9 @@ prints_a_warning() {
 	local followed=$BATS_TEST_TMPDIR/followed follower
 	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" follow >"$followed" 3>&- &
 	follower=$!
-	wait_until 10 is_followed
+	wait_until 60 is_followed
 	create_call
-	wait_until 20 grep -qx " Enqueued recording upload job for call: $call_id" "$followed"
+	wait_until 60 grep -qx " Enqueued recording upload job for call: $call_id" "$followed"
 	match "$(grep "$call_id" "$followed")" "^Call $call_id: QUEUED -> RINGING
 Call $call_id: RINGING -> (UN)?ANSWERED
 Call $call_id: (UN)?ANSWERED -> COMPLETED
@@ -303,15 +298,15 @@ Call $call_id: (UN)?ANSWERED -> COMPLETED
 	local redis
 	redis=$(component_pid redis)
 	kill -s SEGV "$redis" # what it would print then has the arguments of the last command in it
-	await_gone 20 "$redis"
+	await_gone 60 "$redis"
 	run grep -E 'BUG REPORT|argv' "$MCS_VAR/log/redis.log"
 	same "$output" ''
-	wait_until 20 is_followed
-	wait_until 20 is_ready
+	wait_until 60 is_followed
+	wait_until 60 is_ready
 	create_call
-	wait_until 20 grep -qx "Call $call_id: QUEUED -> RINGING" "$followed"
+	wait_until 60 grep -qx "Call $call_id: QUEUED -> RINGING" "$followed"
 	kill "$follower"
-	await_gone 5 "$follower"
+	await_gone 60 "$follower"
 }
 
 # Whether somebody hears the events of all shards beside wsd.
@@ -337,9 +332,9 @@ closed: call finished\$"
 	create_call
 	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" watch "$call_id" >"$watched" 2>"$said" 3>&- &
 	watcher=$!
-	wait_until 30 grep -q 'QUEUED$' "$watched"
+	wait_until 60 grep -q 'QUEUED$' "$watched"
 	kill -KILL "$(component_pid wsd)"
-	wait_until 30 grep -q 'trying again$' "$said"
+	wait_until 60 grep -q 'trying again$' "$said"
 	release_component worker
 	wait "$watcher"
 	check_watched "$watched"
@@ -485,27 +480,28 @@ insert_old() {
 rows_of() { [[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1'") == "$2" ]]; }
 
 @test "calls that were finished more than RETENTION_DAYS ago are removed, in steps, and no others" {
+	hold_component worker # it must find all of them at once
 	insert_old 1100 900001 COMPLETED 2
 	insert_old 3 900002 FAILED 1.1
 	insert_old 3 900003 COMPLETED 0.9
 	insert_old 2 900004 PENDING 5
 	retire
-	wait_until 20 rows_of 900001 0
-	wait_until 20 rows_of 900002 0
+	wait_until 60 rows_of 900001 0
+	wait_until 60 rows_of 900002 0
 	rows_of 900003 3
 	grep -q 'info worker calls\.retire removed=500$' "$MCS_VAR/log/worker.log"
 	grep -q 'info worker calls\.retire removed=103$' "$MCS_VAR/log/worker.log"
 	# An upload that was still open is ended first, and its call then kept for its time.
-	wait_until 20 uploads_ended 900004
+	wait_until 60 uploads_ended 900004
 	insert_old 1 900005 COMPLETED 2
 	retire
-	wait_until 20 rows_of 900005 0
+	wait_until 60 rows_of 900005 0
 	rows_of 900004 2
 	sql "DELETE FROM calls WHERE from_number = '900004'"
 }
 
-# It looks once a minute, and when it starts.
-retire() { kill -s TERM "$(component_pid worker)"; }
+# A worker looks once a minute, and when it starts.
+retire() { kill -s KILL "$(component_pid worker)"; }
 
 uploads_ended() {
 	[[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1' AND upload_status <> 'COMPLETED'") == 0 ]]
@@ -556,8 +552,8 @@ component_of_socket() {
 		match "$(stat -c %a "$log/$name.log.1")" '^600$'
 	done
 	create_call
-	wait_until 20 grep -q "id=$call_id" "$log/worker.log"
-	wait_until 20 grep -q 'POST /calls' "$log/access.log"
+	wait_until 60 grep -q "id=$call_id" "$log/worker.log"
+	wait_until 60 grep -q 'POST /calls' "$log/access.log"
 	# Nobody wrote behind a hole where the old end was.
 	is_smaller "$log/access.log" 1000000
 }
@@ -682,43 +678,51 @@ health_answers_or_gone() {
 	expect 200
 }
 
+# Starts the instance `ending`, also again after it has ended in whatever way; sets pids to its processes.
+start_ending() {
+	start_instance_again ending TIME_SCALE=20
+	out=$(instances_folder)/ending.out
+	mapfile -t pids < <(instance_processes)
+}
+
 @test "stop stops all that was started, and leaves nothing but the data" {
 	local pids
+	start_ending
+	fresh_key
 	create_call
 	mapfile -t pids < <(instance_processes)
 	((${#pids[@]} > 12))
 	run mcs stop
 	same "$status" 0
 	same "$output" 'mcs: stopped'
-	await_gone 5 "${pids[@]}"
+	await_gone 60 "${pids[@]}"
 	[[ ! $(find "$MCS_VAR" -type s) && ! -e $MCS_VAR/mcs.pid && ! -e $MCS_VAR/components ]]
 	run mcs status
 	[[ $status != 0 ]]
+	rm "$(instances_folder)/ending.instance"
 }
 
-@test "a second run finds the data again; when mcs is killed, all that it started ends by itself" {
-	start_again
-	(($(sql 'SELECT count(*) FROM calls') > 5))
-	wait_until 30 nothing_moves
-	run grep 'creating the database folder' "$out"
-	same "$output" ''
+@test "a second run finds the data; what was live goes on, also after mcs was killed; Ctrl-C ends it" {
 	local pids
+	start_ending
+	fresh_key
 	create_call
-	echo "$call_id" >"$BATS_FILE_TMPDIR/live"
-	mapfile -t pids < <(instance_processes)
+	wait_until 60 has_recording
+	stop_instance ending
+	start_ending
+	same "$(grep 'creating the database folder' "$out")" ''
+	api GET "/calls/$call_id"
+	expect 200
+	# All that it started ends by itself when mcs is killed.
+	hold_component worker
+	create_call
 	kill -KILL "${pids[0]}"
+	release_component worker
 	await_gone 60 "${pids[@]}"
-}
-
-@test "the next run finds the data also then, and what was live goes on; Ctrl-C ends it" {
-	start_again
-	call_id=$(<"$BATS_FILE_TMPDIR/live")
-	KEY=$(sql "SELECT api_key FROM calls WHERE id = '$call_id'")
-	wait_until 30 has_recording
-	local pids
-	mapfile -t pids < <(instance_processes)
+	start_ending
+	wait_until 60 has_recording
 	kill -INT "${pids[0]}"
 	await_gone 60 "${pids[@]}"
 	[[ ! $(find "$MCS_VAR" -type s) && ! -e $MCS_VAR/mcs.pid ]]
-	rm "$(instances_folder)/own.instance"
+	rm "$(instances_folder)/ending.instance"
 }
