@@ -4,13 +4,20 @@ load harness/helpers
 load harness/service
 
 # An idle WebSocket takes 25 s to be interesting, so it is opened first and looked at last. Its call
-# is one that nobody plays: a row that only the database knows. All of this is with the instance `real`,
+# is one that nobody plays: a row that only the database knows. All of this is with the instance `calm`,
 # which loses no Redis: a rebuild brings into it whatever the record has.
 idle_call=019a0000-0000-7000-8000-00000000abcd
 waiting_calls=0199ffff-0000-7000-8000-00000000 # and four digits
 
 setup_file() {
-	use real
+	launch_instance calm
+	launch_instance swift TIME_SCALE=20
+	# So many a second, and so long, that both limits matter.
+	launch_instance faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
+	await_instance calm
+	await_instance swift
+	await_instance faulty
+	use calm
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
 			entered_at, outcome, duration_ms)
 		VALUES ('$idle_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
@@ -39,15 +46,11 @@ setup_file() {
 	# That is also when it looks whether Redis may evict keys.
 	live CONFIG SET maxmemory 1gb >/dev/null
 	live CONFIG SET maxmemory-policy allkeys-lru >/dev/null
-	# So many a second, and so long, that both limits matter.
-	start_instance faulty TIME_SCALE=8 MAX_CPS_PER_KEY=4
 	: >"$BATS_FILE_TMPDIR/created"
 }
 
 teardown_file() {
 	kill "$(<"$BATS_FILE_TMPDIR/idle.pid")" || :
-	use real
-	sql "DELETE FROM calls WHERE id = '$idle_call' OR id::text LIKE '$waiting_calls%'"
 }
 
 setup() {
@@ -134,7 +137,7 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 
 @test "a worker that comes too late with what it has to tell Redis changes nothing" {
 	local seen=$BATS_TEST_TMPDIR/seen told=() before key job
-	use fast
+	use swift
 	fresh_key
 	live MONITOR >"$seen" 3>&- 4>&- &
 	local monitor=$!
@@ -165,7 +168,7 @@ make_up_id() {
 
 @test "a slot whose call was never stored is free again, also when its live record is gone" {
 	local id shard
-	use fast
+	use swift
 	fresh_key
 	make_up_id 51071
 	live ZADD "${shard}slots:$KEY" 9999999999999999 "$id"
@@ -176,7 +179,7 @@ make_up_id() {
 
 @test "a rebuild waits for the inserts that are under way, and later ones of the old epoch are refused" {
 	local id shard epoch values begin took
-	use fast
+	use swift
 	fresh_key
 	make_up_id ba221
 	epoch=$(sql 'SELECT epoch FROM live_state')
@@ -201,7 +204,7 @@ make_up_id() {
 
 @test "an upload that is started once more while it runs ends when it was to end" {
 	local id shard due
-	use fast
+	use swift
 	fresh_key
 	make_up_id 10ad1
 	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
@@ -544,7 +547,7 @@ has_answer() {
 }
 
 @test "a call whose job is gone from Redis has it again within half a minute" {
-	use real
+	use calm
 	read -r call_id KEY <"$BATS_FILE_TMPDIR/lost"
 	wait_until 35 has_recording
 	grep -q 'calls.overdue' "$MCS_VAR/log/worker.log"
@@ -560,7 +563,7 @@ has_answer() {
 }
 
 @test "who was admitted just before Redis was lost still counts in the limit of a second" {
-	use fast
+	use swift
 	fresh_key
 	burst 3
 	same "$(count_of 201)" 2
@@ -573,7 +576,7 @@ has_answer() {
 }
 
 @test "so does who was admitted before a worker that did not see it starts, and loads the open calls" {
-	use fast
+	use swift
 	fresh_key
 	hold_component worker
 	burst 3
@@ -608,7 +611,7 @@ peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(component_pid worker)/sta
 
 @test "600 open calls with 60 KB each, and rows of before that write out to 2.8 MB: Redis is rebuilt, in little memory" {
 	local before restored=true
-	use fast
+	use swift
 	add_waiting_calls 600 "SELECT jsonb_build_object('x', string_agg(md5(i::text), '')) FROM generate_series(1, 1900) AS i"
 	add_waiting_calls 300 "SELECT jsonb_build_object('n', jsonb_agg(1e308::numeric)) FROM generate_series(1, 10915)"
 	before=$(peak_kb)
@@ -623,7 +626,7 @@ peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(component_pid worker)/sta
 }
 
 @test "a call that was restored is shown with its metadata" {
-	use real
+	use calm
 	fresh_key
 	create_call '{"from": "+1", "to": "+2", "metadata": {"kept": [1, 2]}}'
 	live FLUSHALL
@@ -637,7 +640,7 @@ peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(component_pid worker)/sta
 
 @test "a PostgreSQL that cannot read a page of open calls in time: the rebuild ends with smaller ones" {
 	local restored=true
-	use fast
+	use swift
 	add_waiting_calls 60 "SELECT '{}'::jsonb"
 	sql "ALTER TABLE calls ENABLE ROW LEVEL SECURITY; ALTER TABLE calls FORCE ROW LEVEL SECURITY;
 		CREATE POLICY slow ON calls USING (api_key <> 'waiting' OR pg_sleep(0.06) IS NOT NULL)"

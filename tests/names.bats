@@ -7,7 +7,8 @@ load harness/service
 # is no IPv6); nobody answers at 127.0.0.2, and nobody listens at 127.0.0.4.
 setup_file() {
 	use fast
-	export NAMES=$MCS_TEST_DIR/names SERVERS=$MCS_VAR/run DB_PORT REDIS_PORT
+	export SERVERS=$MCS_VAR/run DB_PORT REDIS_PORT NAMES
+	NAMES=$(instances_folder)/resolver
 	mkdir -p -m 755 "$NAMES"
 	cp "$MCS_ROOT/build/${MCS_BUILD:-release}/tests/names.so" "$NAMES/"
 	DB_PORT=$(free_port) REDIS_PORT=$(free_port)

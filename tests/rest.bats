@@ -205,9 +205,10 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 
 @test "GET /metrics asks Redis as much whatever the number of keys" {
 	local count
+	use mounted
 	KEY=demo-key
 	live CONFIG RESETSTAT
-	api GET /metrics
+	api GET /mock/api/metrics
 	expect 200
 	count=$(live INFO commandstats | sed -n 's/^cmdstat_zcount:calls=\([0-9]*\).*/\1/p')
 	((${count:-0} <= 2)) # there are 502 keys; a /ready meanwhile asks once

@@ -5,8 +5,10 @@ load harness/helpers
 load harness/service
 load harness/examples
 
+setup_file() { start_instance pages TIME_SCALE=20; }
+
 setup() {
-	use fast
+	use pages
 	KEY=''
 }
 

@@ -3,6 +3,8 @@
 load harness/helpers
 load harness/service
 
+setup_file() { start_instance workers TIME_SCALE=20; }
+
 # How many scripts the instance's Redis has run.
 scripts_run() { live INFO commandstats | sed -n 's/^cmdstat_evalsha:calls=\([0-9]*\),.*/\1/p'; }
 
@@ -24,7 +26,7 @@ end_listening() {
 
 @test "idle is idle at every TIME_SCALE: a worker without jobs asks twice a second" {
 	local begin before rounds elapsed_us
-	use fast
+	use workers
 	wait_until 60 nothing_moves
 	wait_until 60 nothing_due
 	before=$(scripts_run)
@@ -37,7 +39,7 @@ end_listening() {
 }
 
 @test "an admission wakes the workers, if its first job is due before they ask" {
-	use fast
+	use workers
 	wait_until 60 nothing_moves
 	wait_until 60 nothing_due
 	fresh_key
@@ -62,7 +64,7 @@ end_listening() {
 }
 
 @test "a worker that sleeps is woken by what it hears" {
-	use real
+	use workers
 	wait_until 60 are_rounds_of_wake_ups
 }
 
@@ -81,7 +83,7 @@ are_rounds_of_wake_ups() {
 
 @test "SIGHUP ends neither the worker nor wsd" {
 	local name number
-	use fast
+	use workers
 	for name in worker wsd; do
 		number=$(component_pid "$name")
 		signal_component HUP "$name"
@@ -107,7 +109,7 @@ ask_clocks() {
 
 @test "a wall clock that is set forward and back again and again makes calls at most one step faster" {
 	local i wall now begin_wall begin_now
-	use fast
+	use workers
 	read -r begin_wall begin_now < <(ask_clocks)
 	for i in {1..8}; do
 		set_wall_clock 1
@@ -153,7 +155,7 @@ have_ended() { [[ $(sql "SELECT count(*) FROM calls WHERE id IN ($id_list) AND u
 
 @test "a row that another session has locked holds up its own call, and no other" {
 	local locked seq
-	use fast
+	use workers
 	fresh_key
 	create_call
 	locked=$call_id
@@ -169,7 +171,7 @@ have_ended() { [[ $(sql "SELECT count(*) FROM calls WHERE id IN ($id_list) AND u
 }
 
 @test "a worker whose row of the counters is locked counts in another" {
-	use fast
+	use workers
 	hold_locks 'SELECT FROM metrics WHERE id BETWEEN 49 AND 64 AND id <> 57 FOR UPDATE'
 	create_calls 1 +1
 	wait_until 60 have_ended
@@ -185,13 +187,13 @@ spoil() {
 unspoil() { sql 'DROP TRIGGER IF EXISTS spoil ON calls; DROP FUNCTION IF EXISTS spoil' 2>/dev/null; }
 
 teardown() {
-	use fast
+	use workers
 	release_component worker
 	unspoil
 }
 
 @test "a database that needs long for each row gets as few at a time as it can manage" {
-	use fast
+	use workers
 	hold_component worker
 	create_calls 40 +77
 	spoil "old.seq = 1 AND old.from_number = '+77'" 'PERFORM pg_sleep(0.12)' # all of them: 5 s
@@ -201,7 +203,7 @@ teardown() {
 
 @test "a row that the database refuses to change holds up its own call, and no other" {
 	local refused begin logged most
-	use fast
+	use workers
 	hold_component worker
 	fresh_key
 	create_call '{"from": "+66", "to": "+2"}'
