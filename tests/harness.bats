@@ -24,11 +24,13 @@ program() {
 # Runs the unit tests that the tree has and the bats files named; lines and status are those of ./mcs test.
 # shellcheck disable=SC2016
 test_tree() {
-	run env -i PATH="$BATS_TEST_TMPDIR/bin:/usr/bin:/bin" HOME=/ MCS_TEST_DIR="$BATS_TEST_TMPDIR/logs" bash -c '
+	run env -i PATH="$BATS_TEST_TMPDIR/bin:/usr/bin:/bin" HOME=/ MCS_TEST_DIR="$BATS_TEST_TMPDIR/logs" \
+		MCS_TEST_SECONDS="${MCS_TEST_SECONDS:-60}" bash -c '
 		here=$1
-		for file in tally test; do . "$0/tests/harness/$file.sh"; done
+		for file in tally runs test; do . "$0/tests/harness/$file.sh"; done
 		mapfile -t names < <(unit_test_names)
-		test_mode release "${names[@]/#/"$here/build/release/tests/"}" "${@:2}"
+		add_run release "${names[@]/#/"$here/build/release/tests/"}" "${@:2}"
+		test_runs
 		print_tally "$MCS_TEST_DIR/release.failed"
 	' "$MCS_ROOT" "$tree" "$@"
 }
@@ -54,28 +56,114 @@ test_tree() {
 	match "$output" 'not ok - test_early ended with status 0 after 1 of 0 cases'
 }
 
+# What stands at the end of the output, from the failures on, without the numbers of cases and times.
+end_of_output() { sed -n '/^# failed:/,$p' <<<"$output" | sed -E 's/ in [0-9]*ms$//; s/: not ok [0-9]+ /: not ok N /'; }
+
 @test "a failed case is said again at the end: its name, the line that failed, the folder of its logs" {
 	program test_bad 'ok 1 - test_this' '#   tests/unit/test_bad.c:12: x is 1, expected 2' \
 		'#   tests/unit/test_bad.c:13: more' 'not ok 2 - test_that' 1..2
-	printf '%s\n' '@test "one" { :; }' '' '@test "two" {' '	[[ 1 == 2 ]]' '}' '@test "three" { skip; }' >"$tree/tests/some.bats"
-	test_tree "$tree/tests/some.bats"
+	test_tree
 	same "$status" 1
-	same "$(sed -n '/^# failed:/,$p' <<<"$output" | sed 's/ in [0-9]*ms$//')" "# failed:
-#   release: not ok 2 - test_that
+	same "$(end_of_output)" "# failed:
+#   release: not ok N - test_that
 #     tests/unit/test_bad.c:12: x is 1, expected 2
-#   release: not ok 2 two
-#     $tree/tests/some.bats, line 4: \`[[ 1 == 2 ]]' failed
 # its logs: $BATS_TEST_TMPDIR/logs/release.failed
-5 passed, 2 failed, 1 skipped"
+4 passed, 1 failed"
 	[[ -d $BATS_TEST_TMPDIR/logs/release.failed/one && ! -e $BATS_TEST_TMPDIR/logs/release.failed/one/postgres ]]
 }
 
-@test "a bats that runs fewer cases than the files have fails" {
-	printf '%s\n' '@test "one" { :; }' '@test "two" { :; }' >"$tree/tests/some.bats"
-	mkdir "$BATS_TEST_TMPDIR/bin"
-	printf '#!/bin/sh\necho 1..1\necho ok 1 one\n' >"$BATS_TEST_TMPDIR/bin/bats"
-	chmod 755 "$BATS_TEST_TMPDIR/bin/bats"
+@test "a failed case of a bats file is said again, too" {
+	printf '%s\n' '@test "one" { :; }' '' '@test "two" {' '	[[ 1 == 2 ]]' '}' '@test "three" { skip; }' >"$tree/tests/some.bats"
 	test_tree "$tree/tests/some.bats"
 	same "$status" 1
-	match "$output" 'not ok - bats knows of 1 cases, the files have 2'
+	same "$(end_of_output)" "# failed:
+#   release: not ok N two
+#     $tree/tests/some.bats, line 4: \`[[ 1 == 2 ]]' failed
+# its logs: $BATS_TEST_TMPDIR/logs/release.failed
+4 passed, 1 failed, 1 skipped"
+}
+
+@test "files run beside each other, each says all that it has to say at once, and numbers are continuous" {
+	local name
+	# Each waits for the other.
+	for name in left right; do
+		printf '@test "%s 1" { : >"%s"; }\n@test "%s 2" { until [[ -e %s && -e %s ]]; do sleep 0.1; done; }\n' \
+			"$name" "$BATS_TEST_TMPDIR/$name" "$name" "$BATS_TEST_TMPDIR/left" "$BATS_TEST_TMPDIR/right" >"$tree/tests/$name.bats"
+	done
+	test_tree "$tree"/tests/{left,right}.bats
+	same "$status ${lines[-1]}" '0 7 passed, 0 failed'
+	same "$(sed -nE 's/^ok ([0-9]+) .*/\1/p' <<<"$output" | paste -sd ' ')" '1 2 3 4 5 6 7'
+	match "$output" $'ok [0-9]+ left 1 in [0-9]+ms\nok [0-9]+ left 2 '
+	match "$output" $'ok [0-9]+ right 1 in [0-9]+ms\nok [0-9]+ right 2 '
+}
+
+@test "the slowest cases stand at the end, the slowest first" {
+	printf '@test "%s" { sleep %s; }\n' quick 0 slow 1.2 long 0.6 >"$tree/tests/some.bats"
+	test_tree "$tree/tests/some.bats"
+	same "$status" 0
+	match "$output" $'\n# the slowest cases of release:\n#   +1\\.[2-9] s  some.bats +slow\n#   +[0-9.]+ s  some.bats +long\n#   +[0-9.]+ s  some.bats +quick\n6 passed, 0 failed$'
+}
+
+@test "a bats that runs fewer cases than the file has fails" {
+	printf '%s\n' '@test "one" { :; }' '@test "two" { :; }' >"$tree/tests/some.bats"
+	stand_in bats 'echo 1..1; echo ok 1 one'
+	test_tree "$tree/tests/some.bats"
+	same "$status" 1
+	match "$output" 'not ok - bats knows of 1 cases in some.bats, which has 2'
+}
+
+# stand_in PROGRAM SCRIPT: what runs in its place.
+stand_in() {
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	printf '#!/bin/bash\n%s\n' "$2" >"$BATS_TEST_TMPDIR/bin/$1"
+	chmod 755 "$BATS_TEST_TMPDIR/bin/$1"
+}
+
+@test "a bats that dies fails, and the last lines say in which case" {
+	printf '%s\n' '@test "one" { :; }' '@test "two" { :; }' >"$tree/tests/some.bats"
+	stand_in bats 'echo 1..2; echo ok 1 one; kill -KILL $$'
+	test_tree "$tree/tests/some.bats"
+	same "$status ${lines[-1]}" '1 4 passed, 1 failed'
+	same "${lines[-2]}" "# its logs: $BATS_TEST_TMPDIR/logs/release.failed"
+	match "${lines[-3]}" '^#   release: not ok - some.bats ended with status 137 .*after 1 of 2 cases; the next one: "two"$'
+}
+
+@test "a file that does not begin fails" {
+	printf '%s\n' 'setup_file() { exit 3; }' '@test "one" { :; }' >"$tree/tests/some.bats"
+	test_tree "$tree/tests/some.bats"
+	same "$status" 1
+	match "${lines[-1]}" ' [1-9] failed$'
+}
+
+@test "a case that hangs is stopped, and fails its file" {
+	printf '%s\n' '@test "one" { :; }' '@test "two" { sleep 4711; }' '@test "three" { :; }' >"$tree/tests/some.bats"
+	MCS_TEST_SECONDS=2 test_tree "$tree/tests/some.bats"
+	same "$status" 1
+	match "$(end_of_output)" 'release: not ok - some.bats was stopped, for its time was over, after 1 of 3 cases; the next one: "two"'
+	match "${lines[-1]}" '^4 passed, [1-9] failed$'
+	same "$(pgrep -f '^sleep 4711$')" ''
+}
+
+@test "a unit test that crashes fails" {
+	program test_crash 'ok 1 - test_this'
+	printf '#!/bin/bash\necho ok 1 - test_this\nkill -SEGV $$\n' >"$tree/build/release/tests/test_crash"
+	test_tree
+	same "$status ${lines[-1]}" '1 4 passed, 1 failed'
+	match "$output" 'not ok - test_crash ended with status 139 \(SIGSEGV\) after 1 of 0 cases'
+}
+
+@test "shared instances that do not start fail, and so do those that leave something" {
+	printf '%s\n' '@test "one" { :; }' >"$tree/tests/some.bats"
+	echo 'hold_instances() { echo "no such thing"; exit 1; }' >"$tree/tests/setup_suite.bash"
+	test_tree "$tree/tests/some.bats"
+	same "$status" 1
+	match "$output" 'not ok - the shared instances of release did not start'
+	match "$output" 'no such thing'
+	[[ $output != *' one in '* ]]
+	printf '%s\n' 'hold_instances() {' 'trap "echo left; exit 1" TERM' 'mkdir -p "$MCS_TEST_DIR/release"' \
+		': >"$MCS_TEST_DIR/release/shared"' 'while :; do sleep 0.1; done' '}' 'setup_suite() { :; }' >"$tree/tests/setup_suite.bash"
+	test_tree "$tree/tests/some.bats"
+	same "$status" 1
+	match "$output" ' one in '
+	match "$output" 'not ok - the shared instances of release did not end well'
 }

@@ -31,7 +31,7 @@ fi
 # shellcheck disable=SC2034
 WSCAT=$MCS_ROOT/build/${MCS_BUILD:-release}/tests/wscat
 
-instances_folder() { echo "$MCS_TEST_DIR/${MCS_BUILD:-release}"; }
+instances_folder() { echo "$MCS_TEST_DIR/${MCS_BUILD:-release}${MCS_SERVER:+-$MCS_SERVER}"; }
 
 # --- waiting --------------------------------------------------------------------------------------
 
