@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 
 enum {
-  YOUNG_MS = 10000,      /* who dies sooner waits longer before the next start */
+  YOUNG_MS = 10000,      /* what dies sooner waits longer before the next start */
   LEFTOVER_MS = 3000,    /* what is left of a session after its first process died */
   NEW_SOCKET_MS = 10000, /* what a new process may take to make its socket */
 };

@@ -20,6 +20,6 @@ struct supervisor;
 /* Reads what there is to read, and answers. Does not wait for the director. */
 void control_serve(struct supervisor *s);
 
-/* Has the director restart the components, unless it does something else: whoever wants that asks
- * again. */
+/* Has the director restart the components. Does nothing while the director is busy: ./mcs restart
+ * repeats its signal. */
 void control_restart(struct supervisor *s);

@@ -1,4 +1,4 @@
-/* The folder of an instance: who has it, and what is left of it. */
+/* The folder of an instance: which process has it, whether it is still there, and its cleaning. */
 
 #include "supervisor/folder.h"
 

@@ -5,7 +5,7 @@ enum { LOGS_KEPT_BYTES = 10 * 1024 * 1024 };
 /*
  * Empties the logs (*.log) of a folder that have grown beyond LOGS_KEPT_BYTES, and keeps their ends
  * as
- * *.log.1. All programs append, so nobody is told. A line that is written at this moment may be
- * lost. Follows no links.
+ * *.log.1. All programs append, so they need not be told. A line that is written at this moment may
+ * be lost. Follows no links.
  */
 void logs_bound(const char *folder);

@@ -1,4 +1,4 @@
-/* The processes of a session: what a component consists of, whoever of them started the others. */
+/* The processes of a session: all that a component consists of. */
 
 #include "supervisor/session.h"
 

@@ -155,8 +155,8 @@ static void nap(struct supervisor *s) {
   reap(s);
 }
 
-/* It notices by its closed connection when what it does at this moment is done: nobody is to kill
- * an initdb half-way. */
+/* The director ends when it notices that its connection is closed, so after its present step:
+ * killing initdb half-way would leave a process behind. */
 static void end_director(struct supervisor *s) {
   int64_t deadline_ms = clock_monotonic_ms() + DIRECTOR_MS;
   if (s->control_fd >= 0)

@@ -8,8 +8,8 @@
 
 /*
  * An instance while it runs. Two processes share the work: this one starts components, waits for
- * them and stops them; the director, a child (bash: tools/mcs-run.sh), knows what the components
- * are, prepares them, and asks for each start. See control.h for what it may ask.
+ * them and stops them; the director, a child (bash: tools/mcs-director.sh), knows what the
+ * components are, prepares them, and asks for each start. See control.h for what it may ask.
  */
 struct supervisor {
   struct folder folder;

@@ -5,18 +5,18 @@
 # In the order in which they start; `api` is the web server. Where that does not start the responders,
 # choose_server() puts the component `pool` before it.
 component_names=(postgres redis wsd worker api)
-# Those of one step stop together, after those of the step before. lighttpd takes nothing new then and waits
-# for its connections, the WebSockets among them until wsd has closed them.
+# Components of one step stop together, after those of the step before. A stopping lighttpd waits for its
+# connections; the WebSockets among them end when wsd closes them.
 declare -A stop_step=([events]=0 [api]=1 [wsd]=1 [worker]=1 [pool]=2 [redis]=3 [postgres]=4)
 declare -A stop_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=INT [events]=TERM)
-# What a component gets when mcs is killed: lighttpd's INT would wait for its connections.
+# What a component gets when the supervisor is killed. On INT lighttpd would wait for its connections.
 declare -A death_signal=([postgres]=INT [redis]=TERM [wsd]=TERM [worker]=TERM [pool]=TERM [api]=TERM [events]=KILL)
 # Seconds that a component may take to stop before it is killed.
 declare -A stop_seconds=([postgres]=60 [redis]=10 [wsd]=15 [worker]=20 [pool]=15 [api]=15 [events]=1)
 
 # Sets `command` to the words that start a component, in the folder bin/, as the service's user. Redis reads
-# its configuration from its input: it takes a path with a bracket in it for a pattern, and without a match
-# starts with defaults. `events` is not a component of the service: it prints what happens.
+# its configuration from its input: it takes a path with a bracket for a pattern, and starts with defaults if
+# nothing matches. `events` is no component of the service: it prints what happens.
 component_command() {
 	case $1 in
 		postgres)
@@ -31,10 +31,10 @@ component_command() {
 	esac
 }
 
-# Where a component logs: the responders with the web server, wherever they come from; - where mcs does.
+# The log of a component. The responders always log with the web server; -: with mcs itself.
 log_of() { [[ $1 == events ]] && echo - || echo "$MCS_VAR/log/${1/#pool/api}.log"; }
 
-# The socket file without which a component is of no use; nothing where it has none, or on TCP only.
+# The socket file that a component must have; nothing where it has none, or only a TCP port.
 socket_of() {
 	local socket=''
 	case $1 in
@@ -77,7 +77,7 @@ find_postgres() {
 		die "no PostgreSQL ${version/#\*/} in /usr/lib/postgresql${version:+, which the data in $data needs}"
 }
 
-# A data folder is either whole or not there: it gets its name when initdb has finished.
+# A data folder is complete or missing: it gets its name when initdb has finished.
 prepare_postgres() {
 	find_postgres
 	configure_postgres >"$MCS_VAR/etc/postgresql.conf" || die "cannot write to $MCS_VAR/etc"
@@ -151,7 +151,7 @@ prepare_redis() {
 
 configure_redis() {
 	cat <<-END
-		# Written at each start of ./mcs run. Nothing is kept: Redis holds what PostgreSQL can tell again.
+		# Written at each start of ./mcs run. Nothing is saved: a worker reloads Redis from PostgreSQL.
 		port 0
 		unixsocket "$run_folder/redis.sock"
 		unixsocketperm 700
@@ -160,7 +160,7 @@ configure_redis() {
 		appendonly no
 		maxmemory-policy noeviction
 		daemonize no
-		# A crash's report has the arguments of the last command in it, with API keys.
+		# A crash report contains the arguments of the last command, with API keys.
 		crash-log-enabled no
 	END
 	local quoted=${REDIS_PASSWORD//\\/\\\\}
@@ -185,8 +185,8 @@ find_redis_master() {
 	return 1
 }
 
-# Sets where to the first address of a host that takes a connection: redis-cli would wait for one that
-# is silent, and try IPv6 only where there is no other.
+# Sets where to the first address of a host that accepts a connection. redis-cli itself would wait for a silent
+# one, and try IPv6 only where there is no IPv4.
 find_redis_address() {
 	local host=$1 port=$2 address
 	while read -r address; do
@@ -216,9 +216,9 @@ redis_answers() { [[ $(run_redis_cli PING 2>/dev/null) == PONG ]]; }
 
 # --- our programs and the web server --------------------------------------------------------------
 
-# Programs run from a copy, so that a build does not disturb them and their user can reach them. All are
-# there, and start, before the first takes its place: else this says why and the old ones stay. (A program
-# of another build says on what it depends when it is asked for its version.)
+# Programs run from a copy in bin/, which a build does not change and their user can read. All new ones must
+# start before the first replaces its predecessor; otherwise this says why and the old ones stay. (--version
+# fails when a library is missing.)
 own_programs=(responder wsd worker admin)
 
 prepare_programs() {
@@ -236,9 +236,8 @@ prepare_programs() {
 	done
 }
 
-# The configuration of the clone, with the variables as they are at this start. lighttpd would take
-# a blank in bin-path as the end of the program's name, so it gets the name only: it starts in bin/.
-# It listens on the socket that it is given.
+# The configuration of the clone, with the variables of this start. In bin-path a blank would end the program's
+# name, so lighttpd gets a relative one: it starts in bin/. It listens on the socket that it is given.
 prepare_lighttpd() {
 	local etc=$MCS_VAR/etc
 	copy_lighttpd_folder && print_own_vars >"$etc/vars.conf" &&

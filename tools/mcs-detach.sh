@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# ./mcs run --detach: the instance in the background, for CI. What is installed and built, and what is
-# wrong with the settings or the port, is told here as ever; from the moment that the instance has its
-# folder it logs to log/mcs.log there.
+# ./mcs run --detach: the instance in the background, for CI. Messages about installing, building, wrong settings
+# and the port appear here as usual. Once the instance has its folder it logs to log/mcs.log there.
 
 detach='' wait_seconds=''
 
@@ -29,13 +28,13 @@ start_detached() {
 	exit 0
 }
 
-# Prints how far the start has come; false before the instance has its folder.
+# Prints "starting" or "ready"; false before the instance has its folder.
 state_of_start() {
 	[[ $(running_pid) == "$1" ]] || return
 	[[ -e $MCS_VAR/ready ]] && echo ready || echo starting
 }
 
-# It has said why: here, or in its log behind what was there before, unless that was cut.
+# Shows what the instance has added to its log ($3: its size before), which is what it said last.
 fail_detached() {
 	wait "$1"
 	local status=$? before=$3

@@ -4,7 +4,8 @@
 
 declare -A log_start=()
 
-# Never returns. When the instance ends, the supervisor closes the connection, and the next question ends us.
+# Does not return. When the instance ends, the supervisor closes the connection, and the next request ends this
+# process.
 direct_instance() {
 	local took
 	trap '' PIPE
@@ -25,10 +26,10 @@ direct_instance() {
 
 # --- the supervisor -------------------------------------------------------------------------------
 
-# Sets reply to what the supervisor answers.
+# Sends a request and sets `reply`.
 ask() { printf '%s\n' "$*" >&3 && read -r reply <&3 || exit; } 2>/dev/null
 
-# Asks for something that must not fail.
+# Sends a request that must not fail.
 order() {
 	ask "$@"
 	[[ $reply == ok ]] || die "cannot $*: ${reply#failed }"
@@ -45,7 +46,7 @@ take_lock() {
 	[[ $reply == ok ]] || die "cannot write to $MCS_VAR"
 }
 
-# Tells the supervisor what the components are: see supervisor/table.h. The process of one that runs goes on.
+# Tells the supervisor what the components are: see supervisor/table.h. Processes that run are not touched.
 write_table() {
 	local name command socket table=$MCS_VAR/etc/components
 	for name in "${component_names[@]}" events; do
@@ -79,7 +80,7 @@ start_everything() {
 	[[ ! $embedded_postgres ]] || create_database || die 'cannot create the database'
 	as_service "$MCS_VAR/bin/mcs-admin" migrate >"$MCS_VAR/etc/migrate.out" 2>&1 ||
 		die "$(sed -n 's/^mcs[^:]*: //p' "$MCS_VAR/etc/migrate.out" | tail -n 1)"
-	# Clients that the web server answers can create calls: the worker has loaded the open ones before.
+	# The worker loads the open calls before the web server starts, so its first clients can create calls.
 	started=()
 	start_wanted wsd worker
 	! component_wanted worker || await_component worker live_is_ready "${started[@]}"
@@ -87,7 +88,7 @@ start_everything() {
 	! component_wanted api || await_component api is_ready "${started[@]}"
 }
 
-# Starts those of the components that are wanted, and adds them to `started`.
+# Starts the wanted ones of these components, and adds them to `started`.
 start_wanted() {
 	local name
 	for name; do
@@ -100,7 +101,7 @@ start_wanted() {
 
 is_ready() { [[ $(ready_status) == 200 ]]; }
 
-# Somebody else's Redis either takes us or we say at once what is wrong with it.
+# A Redis that is not ours is checked first, so that the message names the settings.
 check_redis() {
 	local said
 	said=$(run_redis_cli PING 2>&1)
@@ -108,7 +109,7 @@ check_redis() {
 		die "cannot use Redis (REDIS_HOST=$REDIS_HOST, REDIS_PORT=$REDIS_PORT, REDIS_SENTINELS=$REDIS_SENTINELS, REDIS_USERNAME=$REDIS_USERNAME, REDIS_PASSWORD): ${said%%$'\n'*}"
 }
 
-# A postgres whose mcs was killed may still be writing its last checkpoint.
+# After a SIGKILL of the supervisor, PostgreSQL may still be writing its last checkpoint.
 end_leftover_postgres() {
 	local leftover deadline=$((SECONDS + 60))
 	leftover=$(first_line_of postgres/postmaster.pid)
@@ -120,7 +121,7 @@ end_leftover_postgres() {
 	done
 }
 
-# Waits until a component answers ($2: the probe) and it and the others named live.
+# Waits until a component answers ($2: the probe); fails when it or another one named is not running.
 await_component() {
 	local name=$1 probe=$2 component deadline=$((SECONDS + 30))
 	until "$probe"; do
@@ -132,14 +133,14 @@ await_component() {
 	done
 }
 
-# What the service itself says about it.
+# Prints the reason that /ready gives.
 why_not_ready() {
 	[[ $1 == api ]] || return
 	curl -q -s --noproxy '*' --max-time 3 "$probe_url/ready" |
 		sed -n 's/.*"message":"\([^"]*\)".*/ (\1)/p'
 }
 
-# Shows what the component has logged since this start of it.
+# Shows what the component has logged since it was started.
 die_with_log() {
 	local log
 	log=$(log_of "$1")

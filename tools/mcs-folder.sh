@@ -5,14 +5,14 @@ service_user=mcs
 # The words that make a command run as service_user, without a way back.
 as_user=(setpriv --no-new-privs)
 
-# PostgreSQL refuses root, and nothing else needs root either.
+# PostgreSQL refuses to run as root, and nothing else needs root.
 choose_user() {
 	if ((EUID != 0)); then
 		service_user=$(id -un)
 		return
 	fi
 	need_service_user
-	# HOME: libpq looks there, and fails where it may not look.
+	# HOME: libpq looks there, and fails where it has no right to.
 	as_user=(env HOME=/nonexistent setpriv "--reuid=$service_user" "--regid=$service_user" --init-groups
 		--no-new-privs --bounding-set=-all)
 }
@@ -24,14 +24,14 @@ need_service_user() {
 		--shell /usr/sbin/nologin "$service_user" || die "cannot create the user $service_user"
 }
 
-# Runs a command as that user, to its end or ours; in a session of its own, so that it cannot type into our
-# terminal, and without our connection to the supervisor.
+# Runs a command as that user and waits for it. It ends with us, has a session of its own (it cannot type into
+# our terminal), and does not get our connection to the supervisor.
 as_service() { (cd / && exec setsid -w "${as_user[@]}" --pdeathsig=KILL -- "$@" 3<&-); }
 
 var_can_be_entered() { ((EUID != 0)) || as_service test -x "$(existing_parent "$MCS_VAR")"; }
 
-# Prints the first line of a file below MCS_VAR that the service's user wrote and may have made
-# anything of: it is read as that user, not for long, and what it says is for the caller to check.
+# Prints the first line of a file below MCS_VAR that the service's user wrote. The file may be anything: it is
+# read as that user, for 5 s at most, and the caller checks the line.
 first_line_of() { as_service timeout 5 head -n 1 "$MCS_VAR/$1" 2>/dev/null | head -c 100 | tr -d '\0'; }
 
 existing_parent() {
@@ -49,7 +49,7 @@ private_folder() {
 	chmod 700 "$1" || die "$1 belongs to $(stat -c %U "$1")"
 }
 
-# Makes a folder that we write and the service only reads: root trusts the names in it.
+# Makes a folder that only we write and the service reads, so that root can trust the names in it.
 readable_folder() {
 	mkdir -p "$1" || die "cannot create $1"
 	if ((EUID == 0)); then
@@ -59,8 +59,8 @@ readable_folder() {
 	fi
 }
 
-# The service writes its logs, but their folder is ours, since root reads and cuts them. The folder was the
-# service's own once: what is in it that root could follow is removed.
+# The service writes its logs, but only we write their folder, since root reads and cuts them. Older versions
+# gave the folder to the service: links and the like that such a one contains are removed.
 prepare_logs() {
 	local log=$MCS_VAR/log name file
 	readable_folder "$log"

@@ -9,10 +9,10 @@ cmd_restart() {
 	load_running_config || die_not_running
 	local number outcome file=$MCS_VAR/restarted deadline=$((SECONDS + 90))
 	number=$(running_pid) || die "$MCS_VAR/mcs.pid does not say which process it is"
-	# The space for the outcome is taken before anything is done: a full disk shows here.
+	# Reserves the space for the outcome, so that a full disk shows before anything is done.
 	rm -f "$file" && { print_outcome wanted >"$file"; } 2>/dev/null ||
 		die "not restarted: cannot write to $MCS_VAR (is the disk full?)"
-	# An instance that is busy takes no note of the signal: it is sent again.
+	# A busy instance ignores the signal, so it is sent again.
 	while read_outcome && [[ $outcome == wanted ]]; do
 		kill -s USR1 "$number" 2>/dev/null || die "cannot reach process $number"
 		((SECONDS < deadline)) || die "process $number does not answer"
@@ -30,9 +30,8 @@ cmd_restart() {
 
 read_outcome() { read -r outcome <"$file"; } 2>/dev/null
 
-# In the director. What has to be written is written first, in a subshell: a failure there ends nothing.
-# lighttpd becomes the new one itself; clients that come meanwhile (less than a second) wait in its listening
-# socket.
+# In the director. It writes its files first, in a subshell, so that a failure ends nothing. lighttpd re-executes
+# itself; new connections wait in its listening socket for less than a second.
 rolling_restart() {
 	local begin=${EPOCHREALTIME//[.,]/} outcome=''
 	note_outcome restarting
@@ -41,45 +40,44 @@ rolling_restart() {
 		outcome="not restarted: ${outcome#mcs: }"
 	else
 		say 'restarting'
-		! component_wanted worker || renew_worker
-		! component_wanted wsd || component_wanted api || { renew_wsd && await_replaced wsd; }
-		! component_wanted api || renew_behind_web_server || outcome='not everything was restarted; see the logs'
+		! component_wanted worker || replace_worker
+		! component_wanted wsd || component_wanted api || { replace_wsd && await_replaced wsd; }
+		! component_wanted api || restart_web_server || outcome='not everything was restarted; see the logs'
 	fi
 	[[ $outcome ]] || outcome="restarted in $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms"
 	say "$outcome"
 	note_outcome "$outcome"
 }
 
-# Written into its place, for whoever asked: that needs no space on the disk. One line of always the same
-# length, in one write.
+# Overwrites the line that ./mcs restart reads, always with the same length and in one write: that needs no
+# space on the disk.
 print_outcome() { printf '%-400.400s\n' "${1//$'\n'/ }"; }
 note_outcome() { print_outcome "$1" 1<>"$MCS_VAR/restarted"; } 2>/dev/null
 
-# Several workers at once are nothing special. The supervisor kills the old one if that does not end.
-renew_worker() {
+# Two workers may run at once. The supervisor kills the old one if it does not end.
+replace_worker() {
 	ask replace worker
 	await_replaced worker
 }
 
 await_replaced() { until is_replaced "$1"; do sleep 0.03; done; }
 
-# Where the pool is a component of its own it re-executes itself, and clients of the web server notice nothing.
-renew_behind_web_server() {
-	[[ $MCS_SERVER != lighttpd ]] || { renew_wsd_and_api; return; }
+# A pool that is a component of its own re-executes itself, so clients of the web server notice nothing.
+restart_web_server() {
+	[[ $MCS_SERVER != lighttpd ]] || { restart_lighttpd; return; }
 	local pool old_pool=()
 	if has_pool_component; then
 		pool=$(pid_of pool) || return
 		read -ra old_pool < <(children_of "$pool")
 		kill -s HUP "$pool" || return
 	fi
-	reload_server && renew_wsd && await_restart 20 have_ended "${old_pool[@]}" &&
+	reload_server && replace_wsd && await_restart 20 have_ended "${old_pool[@]}" &&
 		await_restart 20 is_replaced wsd && await_restart 20 is_ready
 }
 
-# lighttpd is told to restart gracefully: it takes nothing new until its connections have ended. The
-# WebSockets among them end when the old wsd, which no new connection reaches any more, closes them; their
-# clients find the new one.
-renew_wsd_and_api() {
+# lighttpd restarts gracefully: it accepts nothing until its connections have ended. The WebSockets among them end
+# when the old wsd closes them; their clients reconnect to the new one.
+restart_lighttpd() {
 	local api socket old_pool
 	api=$(pid_of api) || return
 	read -ra old_pool < <(children_of "$api")
@@ -88,13 +86,13 @@ renew_wsd_and_api() {
 	socket=$(responder_socket)
 	kill -s USR1 "$api" || return
 	sleep 0.1 # for the handshakes that lighttpd has begun
-	renew_wsd && await_restart 20 api_has_pool "$socket" && await_restart 20 is_ready &&
+	replace_wsd && await_restart 20 api_has_pool "$socket" && await_restart 20 is_ready &&
 		await_restart 15 have_ended "${old_pool[@]}" && await_restart 15 is_replaced wsd
 }
 
-# There is always a wsd that listens: lighttpd would not try again for a second or two after it found
-# none. The new one takes the socket's path over from the old one; a port it can only take after it.
-renew_wsd() {
+# Some wsd always listens on a unix socket, since lighttpd waits for a second or two after a failed connection:
+# the new one takes over the path. A port is free only after the old one has ended.
+replace_wsd() {
 	component_wanted wsd || return 0
 	if [[ $(socket_of wsd) ]]; then
 		ask replace wsd
@@ -111,8 +109,8 @@ is_replaced() {
 	[[ $reply == running* ]]
 }
 
-# Whether lighttpd has started its new pool. It looks only once a second whether its connections have
-# ended, unless something wakes it; a SIGCHLD does, and means nothing more.
+# Whether lighttpd has started its new pool. lighttpd checks once a second whether its connections have ended;
+# a SIGCHLD makes it check at once, and has no other effect.
 api_has_pool() { [[ -S $1 ]] || { kill -s CHLD "$(pid_of api)"; return 1; }; }
 
 await_restart() {
@@ -131,11 +129,11 @@ have_ended() {
 	done
 }
 
-# Of the web server: the parent of the pool. Of that: the responders.
+# Prints the children of a process: of the web server the pool's parent, of the pool's parent the responders.
 children_of() { cat "/proc/$1/task/$1/children"; }
 
-# Each generation of the pool has a socket of its own: on the old path lighttpd could take the old
-# pool, while that finishes, for its own, and not start another one.
+# Each generation of the pool has its own socket: on the same path lighttpd would take the old pool, which is
+# still finishing, for the new one, and start none.
 write_vars() {
 	print_own_vars | sed "/^var.mcs_responder_socket/s/responder\\.sock/responder.$generation.sock/" \
 		>"$MCS_VAR/etc/vars.conf.new" && mv -f "$MCS_VAR/etc/vars.conf.new" "$MCS_VAR/etc/vars.conf"

@@ -12,7 +12,7 @@ cmd_run() {
 	build_programs "$mode" all
 	check_odd_settings
 	find_folders
-	MCS_VAR=var resolve_config # a wrong setting is told before a folder is looked for
+	MCS_VAR=var resolve_config # reports a wrong setting before anything looks for a folder
 	choose_user
 	settle_var var_can_be_entered "the user $service_user, which all services run as, cannot enter"
 	load_config
@@ -24,7 +24,7 @@ cmd_run() {
 	become_instance "${director[@]}"
 }
 
-# Sets what the options say; --direct is ours alone.
+# Sets what the options say. --direct is for the supervisor only.
 take_run_options() {
 	local argument
 	for argument; do
@@ -44,8 +44,8 @@ take_run_options() {
 	done
 }
 
-# Becomes the supervisor, with the director's command. The whole configuration is in the environment now, and
-# the service's user may not be able to read the file.
+# Becomes the supervisor, with the director's command. The whole configuration is in the environment now; the
+# service's user may not be able to read the file.
 become_instance() {
 	local command=(${detach:+setsid} "$programs/mcs-supervisor" "$MCS_VAR" "$@")
 	export MCS_ENV_FILE=''

@@ -41,9 +41,8 @@ has_pool_component() { [[ $MCS_SERVER != @(lighttpd|apache-fcgid|apache-cgi) ]];
 # Whether mcs holds the web server's socket for it; the others bind it themselves.
 holds_socket() { [[ $MCS_SERVER == lighttpd ]]; }
 
-# Sets `command` to what starts the web server. Before one that starts the responders itself, removes what
-# would mislead it: lighttpd takes an old socket that answers for a pool that lives, and a killed Apache leaves
-# some, too.
+# Sets `command` to what starts the web server. Where that starts the responders itself, the command first
+# removes old sockets: lighttpd would take one that answers for a pool that lives, and a killed Apache leaves some.
 # shellcheck disable=SC2016
 server_command() {
 	local file=$MCS_VAR/etc/$server_folder/$server_file
@@ -169,9 +168,9 @@ cors_lines() {
 	printf '%s\n' 's,#origins: ,,' "s!https://app\\.example\\.com!$list!"
 }
 
-# Tells the running web server to take its configuration anew; who is connected notices nothing. Apache,
-# which takes a second over that and lets requests wait meanwhile (with mod_fcgid for up to 20 s; as CGI
-# they get 503), is told only if its configuration changed: new programs do not need it.
+# Tells the running web server to reload its configuration; connected clients notice nothing. In Apache requests
+# wait for a second meanwhile (with mod_fcgid for up to 20 s; as CGI they get 503), so it reloads only if its
+# configuration changed: new programs do not need it.
 reload_server() {
 	local old
 	old=$(cat "$MCS_VAR/etc/$server_folder"/* 2>/dev/null)
@@ -182,7 +181,7 @@ reload_server() {
 			if [[ $old != "$(cat "$MCS_VAR/etc/$server_folder"/*)" ]]; then
 				kill -s USR1 "$(pid_of api)"
 			else
-				renew_started
+				stop_old_responders
 			fi
 			;;
 		haproxy) kill -s USR2 "$(pid_of api)" ;;
@@ -190,8 +189,8 @@ reload_server() {
 	esac
 }
 
-# To mod_fcgid a file that is another one has processes of its own. Those of the old one are told to stop
-# when what was on its way to them is there. (As plain CGI they end by themselves.)
+# mod_fcgid starts processes of its own for a replaced program. The old ones are told to stop after requests that
+# were sent to them have arrived. (As plain CGI they end by themselves.)
 old_responders=()
 
 note_responders() {
@@ -199,7 +198,7 @@ note_responders() {
 		awk '$2 == "mcs-responder" { print $1 }')
 }
 
-renew_started() {
+stop_old_responders() {
 	((${#old_responders[@]})) || return 0
 	sleep 0.5
 	kill -s TERM "${old_responders[@]}" 2>/dev/null

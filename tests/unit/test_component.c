@@ -125,7 +125,7 @@ static void test_what_dies_is_started_again(void) {
   forget_files();
   CHECK(component_start(&c, &around));
   pid_t first = c.pid;
-  kill(first, SIGSEGV);
+  kill(first, SIGKILL);
   may_revive = false;
   UNTIL(&c, c.state == COMPONENT_DEAD);
   step(&c);
@@ -133,7 +133,7 @@ static void test_what_dies_is_started_again(void) {
   may_revive = true;
   UNTIL(&c, c.state == COMPONENT_RUNNING && c.pid != first);
   char expected[128];
-  snprintf(expected, sizeof(expected), "mcs: part died of SIGSEGV, started again as process %d\n",
+  snprintf(expected, sizeof(expected), "mcs: part died of SIGKILL, started again as process %d\n",
            (int)c.pid);
   CHECK_STR(content(said_path), expected);
   end(&c);
@@ -298,7 +298,7 @@ static void test_it_ends_with_the_supervisor(void) {
 }
 
 int main(void) {
-  /* Whoever is root becomes somebody else first: a component would become the user mcs, who may not
+  /* Root becomes another user first: a component would become the user mcs, which may not
    * exist here. */
   if (getuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
     return 1;

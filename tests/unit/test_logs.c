@@ -41,7 +41,7 @@ static void test_large_logs_are_cut(void) {
   CHECK_INT(size_of("a.log"), 0);
   CHECK_INT(size_of("a.log.1"), LOGS_KEPT_BYTES);
   CHECK_STR(end_of("a.log.1"), "last\n");
-  /* Whoever writes goes on at the beginning. */
+  /* A program that has it open goes on at the beginning. */
   CHECK_INT(write(writer, "next\n", 5), 5);
   CHECK_INT(size_of("a.log"), 5);
 }
