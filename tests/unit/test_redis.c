@@ -1,99 +1,65 @@
 /* common/redis.c, before a server that forgets scripts and refuses things. */
 
+#include "tests/unit/fake_redis.h"
 #include "tests/unit/test.h"
 
 #include "common/redis.h"
 
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static char folder[] = "/tmp/mcs-test-redis.XXXXXX", path[sizeof(folder) + 8];
+static struct fake server;
 
 /* What the server of a test does: its replies to the n-th script, by a letter each. `.` is the
- * script's first argument as a string, `n` NOSCRIPT, `o` OOM, `r` READONLY, `x` ends it. Behind the
- * last letter all is `.`. */
+ * script's first argument as a string, `n` NOSCRIPT, `o` OOM, `r` READONLY, `x` ends the server.
+ * After the last letter all replies are `.`. */
 static const char *plan;
-/* How it answers SCRIPT LOAD behind the first round. */
+/* It refuses SCRIPT LOAD after the first script ran. */
 static bool refuses_to_load;
 
-static void answer(int fd, const char *text) {
-  if (write(fd, text, strlen(text)) < 0)
-    _exit(1);
-}
-
-static void answer_script(int fd, const redisReply *command) {
+static void reply_to_script(int fd, const redisReply *command) {
   char text[100];
   const char *argument = command->element[3]->str;
   switch (*plan ? *plan++ : '.') {
   case '.':
     snprintf(text, sizeof(text), "$%zu\r\n%s\r\n", strlen(argument), argument);
-    answer(fd, text);
+    fake_say(fd, text);
     return;
   case 'n':
-    answer(fd, "-NOSCRIPT No matching script.\r\n");
+    fake_say(fd, "-NOSCRIPT No matching script.\r\n");
     return;
   case 'o':
-    answer(fd, "-OOM command not allowed\r\n");
+    fake_say(fd, "-OOM command not allowed\r\n");
     return;
   case 'r':
-    answer(fd, "-READONLY You can't write against a read only replica.\r\n");
+    fake_say(fd, "-READONLY You can't write against a read only replica.\r\n");
     return;
   }
   _exit(0);
 }
 
-static void answer_command(int fd, const redisReply *command) {
+static void reply(int fd, const redisReply *command) {
   static bool ran;
-  const char *name = command->element[0]->str;
-  if (strcmp(name, "EVALSHA") == 0) {
+  if (fake_redis_is(command, "EVALSHA")) {
     ran = true;
-    answer_script(fd, command);
-  } else if (strcmp(name, "SCRIPT") == 0) {
-    answer(fd, ran && refuses_to_load ? "-NOPERM no\r\n"
-                                      : "$40\r\n0123456789012345678901234567890123456789\r\n");
-  } else if (strcmp(name, "INFO") == 0) {
-    answer(fd, "$11\r\nrun_id:abcd\r\n");
-  } else if (strcmp(name, "PING") == 0) {
-    answer(fd, "+PONG\r\n");
-  } else if (strcmp(name, "AUTH") == 0) {
-    answer(fd, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
+    reply_to_script(fd, command);
+  } else if (fake_redis_is(command, "SCRIPT") && ran && refuses_to_load) {
+    fake_say(fd, "-NOPERM no\r\n");
+  } else if (fake_redis_is(command, "SCRIPT")) {
+    fake_redis_say_script_name(fd);
+  } else if (fake_redis_is(command, "INFO")) {
+    fake_redis_say_run_id(fd);
+  } else if (fake_redis_is(command, "PING")) {
+    fake_say(fd, "+PONG\r\n");
+  } else if (fake_redis_is(command, "AUTH")) {
+    fake_say(fd, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
   }
 }
 
-/* One connection, in a process of its own. A command is an array of strings, as a reply may be. */
-static void serve(int listener) {
-  char buffer[65536];
-  ssize_t got;
-  int fd = accept(listener, NULL, NULL);
-  redisReader *reader = redisReaderCreate();
-  while ((got = read(fd, buffer, sizeof(buffer))) > 0) {
-    void *command = NULL;
-    redisReaderFeed(reader, buffer, (size_t)got);
-    while (redisReaderGetReply(reader, &command) == REDIS_OK && command) {
-      answer_command(fd, command);
-      freeReplyObject(command);
-    }
-  }
-  redisReaderFree(reader);
-  _exit(0);
+static void serve(int fd) {
+  fake_redis_serve(fd, reply);
 }
 
-static pid_t start_server(const char *its_plan) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
+static void start_server(const char *its_plan) {
   plan = its_plan;
-  snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-  int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-  unlink(path);
-  CHECK(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0);
-  CHECK(listen(listener, 1) == 0);
-  pid_t child = fork();
-  if (child == 0)
-    serve(listener);
-  close(listener);
-  return child;
+  fake_start(&server, serve);
 }
 
 /* Queues a script for each letter of `text`, with that letter as its argument, and writes what
@@ -113,18 +79,14 @@ static void run_scripts(struct redis *redis, const char *text, char *out) {
 
 static const struct config *config_with(const char *password) {
   static struct config config;
-  config = (struct config){.redis_host = path,
-                           .resolved_redis_host = path,
-                           .redis_username = "",
-                           .redis_password = password,
-                           .redis_sentinels = ""};
+  config = fake_redis_config(server.path, password);
   return &config;
 }
 
 static void check_pipeline(const char *its_plan, const char *text, const char *expected,
                            const char *refusal) {
   char got[40];
-  pid_t child = start_server(its_plan);
+  start_server(its_plan);
   struct redis *redis = redis_new(config_with(""));
   CHECK(redis_connect(redis));
   CHECK(!redis_refusal(redis));
@@ -132,7 +94,7 @@ static void check_pipeline(const char *its_plan, const char *text, const char *e
   CHECK_STR(got, expected);
   CHECK_STR(redis_refusal(redis) ? redis_refusal(redis)->code : NULL, refusal);
   redis_free(redis);
-  waitpid(child, NULL, 0);
+  fake_stop(&server);
 }
 
 /* Each is repeated on its own, and the replies come in the order of the queue. */
@@ -153,7 +115,7 @@ static void test_scripts_forgotten_at_once(void) {
 }
 
 static void test_other_commands_beside_forgotten_scripts(void) {
-  pid_t child = start_server("n");
+  start_server("n");
   struct redis *redis = redis_new(config_with(""));
   const char *const ping[] = {"PING"}, *const argv[] = {"a"};
   CHECK(redis_connect(redis));
@@ -166,7 +128,7 @@ static void test_other_commands_beside_forgotten_scripts(void) {
     CHECK_STR(reply ? reply->str : NULL, expected[i]);
   }
   redis_free(redis);
-  waitpid(child, NULL, 0);
+  fake_stop(&server);
 }
 
 static void test_refusals(void) {
@@ -179,12 +141,12 @@ static void test_refusals(void) {
 }
 
 static void test_refused_connection(void) {
-  pid_t child = start_server("");
+  start_server("");
   struct redis *redis = redis_new(config_with("wrong"));
   CHECK(!redis_connect(redis));
   CHECK_STR(redis_refusal(redis) ? redis_refusal(redis)->code : NULL, "WRONGPASS");
   redis_free(redis);
-  waitpid(child, NULL, 0);
+  fake_stop(&server);
 }
 
 static void test_codes(void) {
@@ -208,16 +170,13 @@ static void test_codes(void) {
 }
 
 int main(void) {
-  if (!mkdtemp(folder))
-    return 1;
-  snprintf(path, sizeof(path), "%s/redis", folder);
+  fake_init(&server, "redis");
   RUN(test_codes);
   RUN(test_forgotten_scripts);
   RUN(test_scripts_forgotten_at_once);
   RUN(test_other_commands_beside_forgotten_scripts);
   RUN(test_refusals);
   RUN(test_refused_connection);
-  unlink(path);
-  rmdir(folder);
+  fake_done(&server);
   return test_done();
 }
