@@ -109,6 +109,8 @@ $(B)/tests/test_hub: $(B)/wsd/hub.o $(B)/wsd/frame.o
 $(B)/tests/test_hub: UNIT_LIBS := -lev
 $(B)/tests/test_inlet: $(B)/wsd/inlet.o $(B)/wsd/frame.o
 $(B)/tests/test_inlet: UNIT_LIBS := -lwslay
+$(B)/tests/test_redis_async $(B)/tests/test_pg_async: $(async_OBJ)
+$(B)/tests/test_redis_async $(B)/tests/test_pg_async: UNIT_LIBS := -lev
 $(B)/tests/test_request: $(B)/fcgi/http/request.o
 $(B)/tests/test_reply: $(B)/fcgi/http/reply.o
 $(addprefix $(B)/tests/,test_component test_control test_folder test_logs test_table): $(filter-out %/main.o,$(supervisor_SRC:%.c=$(B)/%.o))
