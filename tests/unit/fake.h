@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,8 @@ static inline void fake_init(struct fake *fake, const char *name) {
 static inline pid_t fake_start_on(int listener, void (*serve)(int fd)) {
   CHECK(listener >= 0 && fcntl(listener, F_SETFL, 0) == 0);
   pid_t process = fork();
+  if (process == 0)
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is killed leaves nothing behind */
   for (int fd; process == 0 && (fd = accept(listener, NULL, NULL)) >= 0; close(fd))
     serve(fd);
   if (process == 0)
