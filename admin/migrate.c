@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/embedded.h"
 #include "common/pg.h"
+#include "common/pg_value.h"
 #include "common/privileges.h"
 
 #include <stdio.h>

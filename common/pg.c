@@ -1,14 +1,12 @@
-/* PostgreSQL: connecting, running a statement with a deadline, and reading binary results. */
+/* PostgreSQL: connecting, and running a statement with a deadline. What goes over the wire is
+ * pg_wire.c's. */
 
 #include "common/pg.h"
 
 #include "common/clock.h"
-#include "common/embedded.h"
 #include "common/log.h"
 #include "common/resolve.h"
 
-#include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -32,12 +30,6 @@ struct pg {
   int64_t error_until_ms; /* so long it is not logged again */
 };
 
-/* Whether a connection is ours for one transaction only: no statement stays prepared, no setting
- * set. */
-static bool pools_transactions(const struct config *config) {
-  return strcmp(config->postgres_pool_mode, "transaction") == 0;
-}
-
 struct pg *pg_new(const struct config *config, const char *program, const char *const *statements,
                   bool prepare) {
   struct pg *pg = calloc(1, sizeof(*pg));
@@ -46,7 +38,7 @@ struct pg *pg_new(const struct config *config, const char *program, const char *
   pg->config = config;
   pg->program = program;
   pg->statements = statements;
-  pg->prepare = prepare && !pools_transactions(config);
+  pg->prepare = prepare && !pg_pools_transactions(config);
   return pg;
 }
 
@@ -72,132 +64,6 @@ unsigned pg_session(const struct pg *pg) {
 
 bool pg_timed_out(const struct pg *pg) {
   return pg->timed_out;
-}
-
-const char *pg_statement_text(const char *name) {
-  for (const struct embedded_text *q = embedded_queries; q->name; q++)
-    if (strcmp(q->name, name) == 0)
-      return q->text;
-  assert(!"a statement that sql/queries does not have");
-}
-
-int pg_hosts(const struct config *config) {
-  int count = config_list_count(config->postgres_host);
-  return count ? count : 1;
-}
-
-void pg_host(const struct config *config, int n, char host[CONFIG_ITEM_SIZE]) {
-  int count = pg_hosts(config);
-  if (count > 1)
-    (void)config_list_item(config->postgres_host, n % count, host);
-  else
-    snprintf(host, CONFIG_ITEM_SIZE, "%s", config->resolved_postgres_host);
-}
-
-void pg_connect_params(const struct config *config, const char *program, const char *host,
-                       const char *address, const char *names[], const char *values[],
-                       char port[8]) {
-  snprintf(port, 8, "%ld", config->postgres_port);
-  const char *const pairs[][2] = {
-      {"host", host},
-      {"hostaddr", address && *address != '/' ? address : NULL},
-      {"port", port},
-      {"dbname", config->postgres_db},
-      {"user", config->postgres_user},
-      {"password", *config->postgres_password ? config->postgres_password : NULL},
-      {"application_name", program},
-      {"client_encoding", "UTF8"},
-      /* No "options": poolers refuse them. See session.sql. */
-      {"gssencmode", "disable"},
-      {"tcp_user_timeout", "5000"},
-      {"connect_timeout", "2"},
-      {"target_session_attrs", pg_hosts(config) > 1 ? "read-write" : NULL},
-  };
-  static_assert(ARRAY_LEN(pairs) < PG_CONNECT_PARAMS, "room for the closing NULL");
-  size_t n = 0;
-  for (; n < ARRAY_LEN(pairs); n++) {
-    names[n] = pairs[n][0];
-    values[n] = pairs[n][1];
-  }
-  names[n] = values[n] = NULL;
-}
-
-static void ignore_notice(void *arg, const PGresult *result) {
-}
-
-void pg_quieten(PGconn *conn) {
-  PQsetNoticeReceiver(conn, ignore_notice, NULL);
-  PQsetErrorVerbosity(conn, PQERRORS_TERSE);
-}
-
-/* --- what is sent, and what comes back -------------------------------------------------------- */
-
-/* What a statement is sent in. */
-enum frame {
-  FRAME_NONE,        /* nothing: it is its own transaction, and the session is set up */
-  FRAME_TRANSACTION, /* a transaction that is set up as a session would be */
-  FRAME_OPEN,        /* the same, left open */
-};
-
-static bool send_text(PGconn *conn, const char *statement, int count, const char *const *values) {
-  return PQsendQueryParams(conn, pg_statement_text(statement), count, NULL, values, NULL, NULL, 1);
-}
-
-static bool send_framed(PGconn *conn, enum frame frame, bool prepared, const char *statement,
-                        int count, const char *const *values) {
-  static const char *const in_transaction[] = {"true"};
-  if (frame != FRAME_NONE && PQtransactionStatus(conn) == PQTRANS_IDLE &&
-      !(send_text(conn, "begin", 0, NULL) && send_text(conn, "session", 1, in_transaction)))
-    return false;
-  bool sent = prepared ? PQsendQueryPrepared(conn, statement, count, values, NULL, NULL, 1)
-                       : send_text(conn, statement, count, values);
-  return sent && (frame != FRAME_TRANSACTION || send_text(conn, "commit", 0, NULL)) &&
-         PQpipelineSync(conn);
-}
-
-bool pg_send(PGconn *conn, const struct config *config, const char *statement, int count,
-             const char *const *values) {
-  bool pooled = pools_transactions(config);
-  return send_framed(conn, pooled ? FRAME_TRANSACTION : FRAME_NONE, !pooled, statement, count,
-                     values);
-}
-
-bool pg_send_setup(PGconn *conn, const struct config *config, const char *const *statements) {
-  bool pooled = pools_transactions(config);
-  const char *const scope[] = {pooled ? "true" : "false"};
-  bool sent = PQenterPipelineMode(conn) && send_text(conn, "session", 1, scope);
-  for (const char *const *name = statements; *name && sent && !pooled; name++)
-    sent = PQsendPrepare(conn, *name, pg_statement_text(*name), 0, NULL);
-  return sent && PQpipelineSync(conn);
-}
-
-/* Of all that comes back the first error counts, else the last rows: the frame's own are fewer. */
-static void keep(PGresult **kept, PGresult *next) {
-  bool failed = *kept && PQresultStatus(*kept) == PGRES_FATAL_ERROR;
-  bool counts = PQresultStatus(next) == PGRES_TUPLES_OK ||
-                PQresultStatus(next) == PGRES_FATAL_ERROR || !*kept;
-  if (failed || !counts) {
-    PQclear(next);
-    return;
-  }
-  PQclear(*kept);
-  *kept = next;
-}
-
-enum pg_gathered pg_gather(PGconn *conn, PGresult **result) {
-  while (!PQisBusy(conn)) {
-    PGresult *next = PQgetResult(conn);
-    if (!next && PQstatus(conn) == CONNECTION_BAD)
-      return PG_GATHER_BROKEN;
-    if (!next)
-      continue; /* the end of one statement's results */
-    if (PQresultStatus(next) == PGRES_PIPELINE_SYNC) {
-      PQclear(next);
-      return PG_GATHER_DONE;
-    }
-    keep(result, next);
-  }
-  return PG_GATHER_MORE;
 }
 
 /* Waits until the connection's socket is ready for `events`. False when the deadline passed. */
@@ -321,14 +187,6 @@ static PGresult *collect(struct pg *pg, int64_t deadline_ms) {
   return NULL;
 }
 
-/* Without a code the connection broke; a proxy says so with class 08. */
-enum pg_outcome pg_outcome_of(const PGresult *r) {
-  if (PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK)
-    return PG_DONE;
-  const char *sqlstate = PQresultErrorField(r, PG_DIAG_SQLSTATE);
-  return sqlstate && *sqlstate && strncmp(sqlstate, "08", 2) != 0 ? PG_REFUSED : PG_UNKNOWN;
-}
-
 /* Nor is an error that a statement meets again and again. */
 static void log_error_of(struct pg *pg, const char *what, const char *why) {
   char error[sizeof(pg->error)] = "";
@@ -385,20 +243,20 @@ static void drop_stale(struct pg *pg) {
 static void end_transaction(struct pg *pg, int64_t deadline_ms) {
   if (PQtransactionStatus(pg->conn) == PQTRANS_IDLE)
     return;
-  if (send_text(pg->conn, "rollback", 0, NULL) && PQpipelineSync(pg->conn))
+  if (pg_send_text(pg->conn, "rollback", 0, NULL) && PQpipelineSync(pg->conn))
     PQclear(collect(pg, deadline_ms));
   if (pg->conn && PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
     pg_disconnect(pg);
 }
 
-static enum pg_outcome exec(struct pg *pg, enum frame frame, const char *statement, int count,
+static enum pg_outcome exec(struct pg *pg, enum pg_frame frame, const char *statement, int count,
                             const char *const *values, int64_t deadline_ms, PGresult **result) {
   *result = NULL;
   pg->sqlstate[0] = '\0';
   drop_stale(pg);
   if (!pg_connect(pg, deadline_ms))
     return PG_REFUSED;
-  if (!send_framed(pg->conn, frame, pg->prepare, statement, count, values)) {
+  if (!pg_send_framed(pg->conn, frame, pg->prepare, statement, count, values)) {
     log_failure(pg, statement, PQerrorMessage(pg->conn));
     pg_disconnect(pg);
     return PG_UNKNOWN;
@@ -426,78 +284,11 @@ static enum pg_outcome exec(struct pg *pg, enum frame frame, const char *stateme
 
 enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count, const char *const *values,
                         int64_t deadline_ms, PGresult **result) {
-  enum frame frame = pools_transactions(pg->config) ? FRAME_TRANSACTION : FRAME_NONE;
+  enum pg_frame frame = pg_pools_transactions(pg->config) ? PG_FRAME_TRANSACTION : PG_FRAME_NONE;
   return exec(pg, frame, statement, count, values, deadline_ms, result);
 }
 
 enum pg_outcome pg_exec_open(struct pg *pg, const char *statement, int count,
                              const char *const *values, int64_t deadline_ms, PGresult **result) {
-  return exec(pg, FRAME_OPEN, statement, count, values, deadline_ms, result);
-}
-
-/* --- binary values ---------------------------------------------------------------------------- */
-
-static int64_t read_be64(const char *p) {
-  uint64_t n;
-  memcpy(&n, p, sizeof(n));
-  return (int64_t)be64toh(n);
-}
-
-static int32_t read_be32(const char *p) {
-  uint32_t n;
-  memcpy(&n, p, sizeof(n));
-  return (int32_t)be32toh(n);
-}
-
-int32_t pg_i32(const PGresult *r, int row, int column) {
-  return PQgetlength(r, row, column) == 4 ? read_be32(PQgetvalue(r, row, column)) : 0;
-}
-
-int64_t pg_i64(const PGresult *r, int row, int column) {
-  return PQgetlength(r, row, column) == 8 ? read_be64(PQgetvalue(r, row, column)) : 0;
-}
-
-bool pg_bool(const PGresult *r, int row, int column) {
-  return PQgetlength(r, row, column) == 1 && *PQgetvalue(r, row, column);
-}
-
-/* PostgreSQL counts microseconds from 2000. Rounded down, as all our times are whole ms. */
-static int64_t ms_of_pg_us(int64_t us) {
-  return (us + INT64_C(946684800000000)) / 1000;
-}
-
-int64_t pg_ms(const PGresult *r, int row, int column) {
-  return PQgetlength(r, row, column) == 8 ? ms_of_pg_us(read_be64(PQgetvalue(r, row, column))) : 0;
-}
-
-/* The binary form of an array: dimensions, has-NULLs flag, element type, then for each dimension
- * size and lower bound, then each element's length and bytes (array_send in PostgreSQL). */
-static int read_array(const PGresult *r, int row, int column, int width, int max,
-                      void (*put)(void *out, int i, const char *p), void *out) {
-  const char *p = PQgetvalue(r, row, column), *end = p + PQgetlength(r, row, column);
-  if (end - p < 20 || read_be32(p) != 1)
-    return 0;
-  int count = read_be32(p + 12), got = 0;
-  for (p += 20; got < count && got < max && end - p >= 4 + width; p += 4 + width) {
-    if (read_be32(p) != width)
-      break;
-    put(out, got++, p + 4);
-  }
-  return got;
-}
-
-static void put_i32(void *out, int i, const char *p) {
-  ((int32_t *)out)[i] = read_be32(p);
-}
-
-static void put_ms(void *out, int i, const char *p) {
-  ((int64_t *)out)[i] = ms_of_pg_us(read_be64(p));
-}
-
-int pg_i32_array(const PGresult *r, int row, int column, int32_t *out, int max) {
-  return read_array(r, row, column, 4, max, put_i32, out);
-}
-
-int pg_ms_array(const PGresult *r, int row, int column, int64_t *out, int max) {
-  return read_array(r, row, column, 8, max, put_ms, out);
+  return exec(pg, PG_FRAME_OPEN, statement, count, values, deadline_ms, result);
 }
