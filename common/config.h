@@ -30,15 +30,15 @@ enum config_programs {
   FOR_WSD = 2,
   FOR_WORKER = 4,
   FOR_ADMIN = 8,
-  FOR_MCS = 16, /* the door, ./mcs */
+  FOR_MCS = 16, /* ./mcs itself */
   FOR_ALL = 31,
 };
 
 enum { CONFIG_ERROR_SIZE = 256 };
 
 /*
- * Reads and checks everything. On failure writes one line that names the variable into `fault` and
- * returns false. Strings live until config_done(). An empty variable counts as unset where the
+ * Reads and checks everything. On failure writes one line that names the variable into `error`
+ * and returns false. Strings live until config_done(). An empty variable counts as unset where the
  * default is empty too or the variable is a number. A name in the file that is no setting fails
  * where it is a typing error of one, and is ignored otherwise.
  */
@@ -46,7 +46,7 @@ must_check bool config_load(struct config *config, char error[CONFIG_ERROR_SIZE]
 void config_done(struct config *config);
 
 bool config_is_setting(const char *name);
-/* The setting that a name which is none probably stands for; NULL where none is similar. */
+/* The setting that a mistyped name probably stands for; NULL where none is similar. */
 const char *config_meant(const char *name);
 
 /* The elements of a setting that is a list separated by commas: how many there are, and the n-th of
