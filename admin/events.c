@@ -1,8 +1,8 @@
 /*
- * `mcs-admin events LOG…`: what ./mcs run shows of the logs while it runs: a line for each call
- * that ended and each request that was refused, and the warnings. The files are followed from their
- * present ends, also when they are cut (mcs bounds them). It is for the eyes of a person: under
- * load it shows some lines a second and says how many it left out.
+ * `mcs-admin events LOG…`: what ./mcs run shows of the logs: a line for each call that ended, each
+ * request that was refused and each warning. It follows the files from their present ends, also
+ * after mcs has truncated them. It is for people: under load it shows some lines a second and says
+ * how many it left out.
  */
 
 #include "admin/commands.h"
@@ -79,7 +79,7 @@ static bool tell_refusal(const struct entry *entry, char *out, size_t size) {
   return true;
 }
 
-/* Writes what a person is told of a line; false for nothing. */
+/* Writes what is shown of a line; false when that is nothing. */
 static bool retell(const char *line, char *out, size_t size) {
   struct entry entry;
   if (!read_entry(line, &entry))
@@ -95,7 +95,8 @@ static bool retell(const char *line, char *out, size_t size) {
   return true;
 }
 
-/* Prints it unless this second has had enough; what a terminal would obey is taken out. */
+/* Prints the line unless there were too many in this second; replaces control characters. NULL only
+ * prints how many were left out. */
 static void show(const char *line) {
   static int64_t second;
   static long shown, left_out;
@@ -121,7 +122,7 @@ static void show(const char *line) {
 
 /* --- the files -------------------------------------------------------------------------------- */
 
-/* Takes the whole lines that have come, and of more than a chunk only the end. */
+/* Shows the complete lines that were added; of more than a chunk only the end. */
 static void read_on(struct follower *file) {
   static char chunk[CHUNK];
   struct stat st;
@@ -130,7 +131,7 @@ static void read_on(struct follower *file) {
   if (st.st_size == file->at)
     return;
   if (st.st_size < file->at)
-    file->at = 0; /* it was cut */
+    file->at = 0; /* it was truncated */
   if (st.st_size - file->at > CHUNK)
     file->at = st.st_size - CHUNK;
   ssize_t got = pread(file->fd, chunk, CHUNK, file->at);

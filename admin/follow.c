@@ -1,13 +1,12 @@
 /*
  * `mcs-admin follow`: prints the transitions of calls as they happen, in the specification's words,
- * until it is told to stop. It hears them as wsd does, from the events that the workers publish, in
- * rounds: a PING goes out behind whatever Redis has for us, and all that comes before its answer is
- * printed. So a Redis that hangs is noticed, by the time-out of a read like any other, and another
- * connection made.
+ * until a signal ends it. It subscribes to the events that the workers publish, as wsd does, and
+ * works in rounds: it sends a PING and prints all events that arrive before the reply. So a Redis
+ * that hangs is noticed by the time-out of a read, after which it connects again.
  *
- * Redis keeps no events: what happens while it is away, or before we are subscribed again, is not
- * printed (the worker's log has it). When Redis lost its data and the calls that are under way are
- * put in again, the transition that each of them made last is printed once more.
+ * Redis stores no events. Those published while there is no subscription are not printed; the
+ * worker's log has them. When Redis lost its data and a worker rebuilds the live state, the last
+ * transition of each open call is printed again.
  */
 
 #include "admin/commands.h"
@@ -37,7 +36,7 @@ static void print_event(const redisReply *event) {
   struct call call;
   if (event->type != REDIS_REPLY_STRING || !call_unpack(event->str, event->len, &call) ||
       call.seq < 2 || call.seq > LIFECYCLE_STATES)
-    return; /* no transition: what became of a recording is in the worker's log */
+    return; /* no transition; the worker's log has the result of an upload */
   enum call_status from = lifecycle_status(call.plan.outcome, call.seq - 1);
   printf("Call %s: %s -> %s\n", call.id, lifecycle_status_name(from),
          lifecycle_status_name(call_status(&call)));
@@ -58,7 +57,7 @@ static bool subscribe(struct redis *redis) {
   return true;
 }
 
-/* Prints what has come; false when the connection broke or our output is closed. */
+/* Prints the events that have arrived; false when the connection broke or our output is closed. */
 static bool print_events(struct redis *redis) {
   const char *const ping[] = {"PING"};
   redis_queue(redis, 1, ping, NULL);
@@ -80,7 +79,7 @@ int command_follow(const struct config *config, int argc, char **argv) {
     return 2;
   }
   privileges_drop();
-  signal(SIGPIPE, SIG_IGN); /* Redis may be gone when we ask it */
+  signal(SIGPIPE, SIG_IGN); /* the connection to Redis may have broken */
   setvbuf(stdout, NULL, _IOLBF, 0);
   struct redis *redis = redis_new(config);
   while (!ferror(stdout)) {

@@ -1,6 +1,6 @@
 /*
  * `mcs-admin watch CALL`: prints a call's events, a line each, until it has ended, over the same
- * WebSocket that clients use. A connection that is cut is made again and goes on where it was.
+ * WebSocket that clients use. When the connection breaks it connects again and gets what it missed.
  */
 
 #include "admin/commands.h"
@@ -19,7 +19,8 @@
 #include <time.h>
 
 enum { PAUSE_MS = 500, STABLE_MS = 5000, GIVE_UP_MS = 60000 };
-/* OPEN_MS: for a connection to be opened. SILENCE_MS: a server that pings every 25 s is gone. */
+/* OPEN_MS: for connect and handshake. SILENCE_MS: longer than a server that pings every 25 s is
+ * silent. */
 enum { OPEN_MS = 10000, SILENCE_MS = 60000, BODY_MAX = 16384 };
 enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3 };
 enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001, CLOSE_SERVER_ERROR = 1011 }; /* RFC 6455 */
@@ -31,7 +32,7 @@ struct watch {
   int seq; /* of the last event that was printed */
 };
 
-/* Why there is no connection, or no longer one. */
+/* Why there is no connection, or why it ended. */
 struct refusal {
   int status;       /* HTTP's, when the server answered; 0 when it could not be reached */
   char reason[200]; /* in one line */
@@ -44,7 +45,7 @@ static const char *member(json_object *message, const char *name) {
   return json_object_object_get_ex(message, name, &value) ? json_object_get_string(value) : NULL;
 }
 
-/* {"call_id":…,"status":…,"timestamp":…,"seq":…} and what the last ones say beside that. */
+/* {"call_id":…,"status":…,"timestamp":…,"seq":…}, the last ones with more members. */
 static void print_event(struct watch *watch, const struct buf *text) {
   json_object *message = json_tokener_parse(buf_text(text)), *value;
   if (json_object_object_get_ex(message, "seq", &value) &&
@@ -64,9 +65,9 @@ static void print_event(struct watch *watch, const struct buf *text) {
   json_object_put(message);
 }
 
-/* --- where it is asked ------------------------------------------------------------------------ */
+/* --- which server ------------------------------------------------------------------------ */
 
-/* A call's id is asked of the wsd that the settings name. */
+/* For a call's id: the wsd that the settings name. */
 static bool ask_wsd(const struct config *config, const char *id, struct watch *watch,
                     struct buf *path) {
   watch->where = config->resolved_wsd_listen;
@@ -74,7 +75,7 @@ static bool ask_wsd(const struct config *config, const char *id, struct watch *w
   return id_parse(id, watch->id);
 }
 
-/* ws://host[:port]/path?call_id=ID, as `websocket_url` has it. */
+/* For a call's `websocket_url`, ws://host[:port]/path?call_id=ID. */
 static bool ask_url(const char *url, struct watch *watch, struct buf *where, struct buf *path) {
   const char *target;
   if (!ws_url(url, where, &target))
@@ -213,7 +214,7 @@ static bool watch_once(struct watch *watch, struct ws_client *client, struct ref
 }
 
 static int watch_to_end(struct watch *watch) {
-  int64_t since_ms = clock_monotonic_ms(); /* when it last worked */
+  int64_t since_ms = clock_monotonic_ms(); /* when a connection last worked */
   bool told = false;
   for (int status;;) {
     cleanup_ws_client struct ws_client client = {.fd = -1};

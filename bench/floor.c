@@ -1,12 +1,12 @@
 /*
- * floor: the least that responders could be, in the same pool behind the same web server, for
- * ./mcs bench to hold ours against. It checks nothing and handles no failure: one that sees a
- * database fail answers 500 for ever, which the bench notices. By the last word of the path:
+ * floor: the minimum work of a responder, in the same pool behind the same web server, with which
+ * ./mcs bench compares ours. It checks nothing and handles no failure: after an error of a database
+ * it answers 500 for ever, which the bench notices. The last word of the path says what it does:
  *
  *   constant   a constant answer
- *   get        the answer is what one GET from Redis brings: the record of a live call, packed
+ *   get        the answer is the result of one GET from Redis: a live call, packed
  *   post       our admit.lua, then our insert, and nothing else
- *   refuse     our admit.lua, for an owner who may have one call and has it (but for the first one)
+ *   refuse     our admit.lua, for an owner who has as many calls as allowed (after the first one)
  *
  * Started as mcs-responder is: descriptor 0 is the listening socket, settings from the environment.
  */
@@ -67,7 +67,7 @@ static void answer_get(FCGX_Request *request) {
   freeReplyObject(r);
 }
 
-/* The admission's answer: the epoch and the wall clock's ms, which go into the row. */
+/* Writes the epoch and the wall clock's ms, which go into the row. */
 static bool admit(const char *id, const char *max, char epoch[24], char created[24]) {
   char whole[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
       due[KEYS_SIZE], job[64];
@@ -172,7 +172,7 @@ static void serve(const struct config *config, int child) {
   FCGX_Request request;
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL); /* the pool's parent holds signals back */
+  sigprocmask(SIG_SETMASK, &none, NULL); /* the pool's parent blocks signals */
   if (!connect_redis(config) || !connect_postgres(config) || FCGX_Init() != 0 ||
       FCGX_InitRequest(&request, 0, 0) != 0)
     return;
@@ -193,7 +193,7 @@ static void serve(const struct config *config, int child) {
 
 int main(int argc, char **argv) {
   struct config config;
-  config_start(&config, "floor", "The least that responders could be.", argc, argv);
+  config_start(&config, "floor", "The minimum work of a responder.", argc, argv);
   int child = pool_run((int)config.responders, argv);
   if (child >= 0)
     serve(&config, child);

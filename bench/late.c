@@ -1,14 +1,14 @@
 /*
- * late: listens to what the worker publishes and says how late calls moved on: from the moment that
- * the state before was to end, by the call's script, to the moment at which the news arrive here.
- * So the poll, the claim, the commit and the way through Redis are all in it.
+ * late: subscribes to the worker's events and measures how late calls move on: from the moment at
+ * which a state was to end, by the call's plan, to the moment at which the event of the next one
+ * arrives here. That includes the poll, the claim, the commit and the way through Redis.
  *
  *   late EVENTS SECONDS QUIET_SECONDS
  *
- * It ends after that many events, after SECONDS, or when nothing came for QUIET_SECONDS once
- * something had. Settings come from the environment, as for the service's programs. Prints one line
- * of JSON: moved (states entered), final (uploads that ended), when the last of all came (ms since
- * 1970), rate a second of both since the first of all, lateness of moves in ms.
+ * It ends after that many events, after SECONDS, or when nothing came for QUIET_SECONDS after
+ * the first one. Settings come from the environment, as for the service's programs. Prints one line
+ * of JSON: moved (states entered), final (uploads that ended), when the last event came (ms since
+ * 1970), the rate a second of both since the first event, lateness of moves in ms.
  */
 
 #include "calls/call.h"
@@ -72,7 +72,7 @@ static redisContext *subscribe(const struct config *config) {
   return redis;
 }
 
-/* False when the connection is lost; a time-out is none. */
+/* Takes the next reply. False when the connection is lost; a time-out is no loss. */
 static bool next(redisContext *redis) {
   void *reply = NULL;
   if (redisGetReply(redis, &reply) != REDIS_OK) {

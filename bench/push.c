@@ -23,14 +23,14 @@ enum { ID_LEN = 36, BUCKETS = 1 << 16 };
 
 struct client {
   ev_io io;
-  struct client *next, **link; /* in its bucket, once it said what it watches */
+  struct client *next, **link; /* in its bucket, once its call is known */
   char id[ID_LEN];
 };
 
 static struct client *buckets[BUCKETS];
 
 static struct client **bucket_of(const char *id) {
-  uint64_t random; /* the part of the id that is */
+  uint64_t random; /* the random part of the id */
   memcpy(&random, id + ID_LEN - sizeof(random) - 2, sizeof(random));
   return &buckets[random * 0x9e3779b97f4a7c15u >> 48];
 }
@@ -89,7 +89,7 @@ static void on_message(redisAsyncContext *redis, void *reply, void *arg) {
   if (!r || r->elements != 3)
     exit(1);
   if (r->element[2]->type != REDIS_REPLY_STRING)
-    return; /* the confirmation */
+    return; /* SUBSCRIBE's reply */
   const char *id = r->element[2]->str, *frame = id + ID_LEN;
   size_t len = r->element[2]->len - ID_LEN;
   for (struct client *c = *bucket_of(id); c; c = c->next)

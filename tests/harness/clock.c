@@ -1,7 +1,7 @@
 /*
- * clock.so: for LD_PRELOAD into one program, whose wall clock it sets off by as many seconds as the
- * file named by CLOCK_FILE says at that moment. (libfaketime does not get along with jemalloc,
- * which redis-server is linked with.) The monotonic clock stays as it is.
+ * clock.so: for LD_PRELOAD. It adds to the program's wall clock the number of seconds that the file
+ * named by CLOCK_FILE contains at that moment. The monotonic clock does not change. libfaketime
+ * would do the same, but fails with jemalloc, which redis-server is linked with.
  */
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /*
- * names.so: for LD_PRELOAD. The file named by NAMES_FILE says what getaddrinfo() finds, a name a
- * line: `NAME ADDRESS…`, or `NAME hang`, which lasts until the file says something else. Names that
- * it does not have are resolved as ever.
+ * names.so: for LD_PRELOAD. The file named by NAMES_FILE says what getaddrinfo() finds, a line a
+ * name: `NAME ADDRESS…`, or `NAME hang`, with which it waits until the file changes. Other names
+ * are resolved as usual.
  */
 
 #include <dlfcn.h>
@@ -15,7 +15,7 @@
 typedef int getaddrinfo_function(const char *, const char *, const struct addrinfo *,
                                  struct addrinfo **);
 
-/* The rest of the name's line; false when there is none. */
+/* Writes what follows the name in its line; false when the name has no line. */
 static bool look_up(const char *name, char *rest, size_t size) {
   const char *path = getenv("NAMES_FILE");
   FILE *f = name && path ? fopen(path, "re") : NULL;
@@ -48,7 +48,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
   *list = NULL;
   for (char *at = strtok(rest, " \n"); at; at = strtok(NULL, " \n")) {
     if (real(at, service, &numeric, end) != 0)
-      continue; /* of another family than the one that is asked for */
+      continue; /* of a family that is not asked for */
     while (*end)
       end = &(*end)->ai_next;
   }

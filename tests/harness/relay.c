@@ -2,7 +2,7 @@
  * relay: a server's unix socket under a TCP address, or a TCP address that is silent.
  *
  *   relay ADDRESS PORT SOCKET [FILE]   passes each connection on, by a process of its own
- *   relay ADDRESS PORT                 takes none: it is not even refused, as by a host that is off
+ *   relay ADDRESS PORT                 accepts none and refuses none, like a host that is off
  *
  * With FILE it writes down the round trips to PostgreSQL or Redis, a line each, before it passes on
  * the first byte of the reply: the statements or commands in it (a script by the first eight digits
@@ -44,7 +44,7 @@ static int listen_at(const struct addrinfo *at, int backlog) {
   return fd;
 }
 
-/* Those that fill the queue stay there; a client that comes after them hears nothing. */
+/* Fills its own queue, so that connections to it stay unanswered. */
 static _Noreturn void be_silent(const struct addrinfo *at) {
   listen_at(at, 0);
   for (int i = 0; i < 8; i++) {
@@ -70,9 +70,9 @@ static int connect_unix(const char *path) {
 
 enum { NAME_SIZE = 64, LINE_SIZE = 8192, PG_HEAD = 5 };
 
-/* A client's bytes as far as they have come, and the line of the trip that is under way. */
+/* A client's bytes so far, and the line of the present trip. */
 static struct {
-  int file; /* -1: nothing is written down */
+  int file; /* -1: none */
   bool is_redis, is_known, is_asking;
   char line[LINE_SIZE];
   size_t line_len;
@@ -85,7 +85,7 @@ static struct {
   char marker;
   long args, arg, number;
   char words[2][NAME_SIZE];
-  /* Both: what is left of a message or an argument, and its beginning. */
+  /* Both: how much of a message or an argument is missing, and its beginning. */
   size_t body_left, body_len;
   char body[2 * NAME_SIZE];
 } heard = {.file = -1};
@@ -194,7 +194,7 @@ static void hear(const char *data, ssize_t len) {
 
 /* --- passing on ------------------------------------------------------------------------------- */
 
-/* False at the end. */
+/* Passes on what has come; false at the end of file. */
 static bool pass_on(int from, int to, bool is_client) {
   char data[16384];
   ssize_t len = read(from, data, sizeof(data));
