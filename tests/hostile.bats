@@ -109,7 +109,7 @@ measure_lateness() {
 	sleep 1 # a worker that had nothing to do looks after half a second
 	play
 	wait "$late"
-	most_ms=$(sed -n 's/.*most_ms=//p' "$out")
+	most_ms=$(sed -n 's/.*max_ms=//p' "$out")
 	median_ms=$(sed -n 's/.*median_ms=\([0-9]*\).*/\1/p' "$out")
 	figure "$1: $(tail -n 1 "$out")"
 }

@@ -34,7 +34,7 @@ account_tables() {
 		CREATE TEMP TABLE shakes (began float, took float, status int);
 		CREATE TEMP TABLE marks (at float);
 		CREATE TEMP TABLE reads (began float, took float, status int);
-		CREATE TEMP TABLE watches (began float, took float, verdict text, id text, news text, cuts int, away float);
+		CREATE TEMP TABLE watches (began float, took float, verdict text, id text, events text, cuts int, away float);
 	END
 	local pair
 	for pair in post:posts get:gets metrics:reads shake:shakes watch:watches mark:marks; do

@@ -89,7 +89,7 @@ SELECT (m.total <> c.total OR m.active <> c.active OR m.completed <> c.completed
                count(*) FILTER (WHERE upload_status = 'FAILED') AS failed FROM calls) AS c;
 
 SELECT count(*), 'every watcher saw each state once and in order',
-       string_agg(verdict || ' ' || id || ' ' || news || ' cuts ' || cuts, ', ')
+       string_agg(verdict || ' ' || id || ' ' || events || ' cuts ' || cuts, ', ')
   FROM watches WHERE verdict <> 'ok';
 
 SELECT count(*), 'whoever asked twice was never told an older state',

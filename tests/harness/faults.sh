@@ -135,7 +135,7 @@ table_head() {
 
 # What the clients saw, in a line.
 load_line() {
-	jq -r '"#   created \(.created) (\(.created_a_second)/s), 429 \(.limited), 503 \(.unavailable), other \(.other), none \(.no_answer), slowest \(.slowest_ms) ms; sockets \(.sockets_mean), cuts \(.cuts), away at most \(.longest_away_ms) ms, watched \(.watched), wrong \(.wrong)"' "$1.json"
+	jq -r '"#   created \(.created) (\(.created_a_second)/s), 429 \(.limited), 503 \(.unavailable), other \(.other), none \(.no_answer), slowest \(.slowest_ms) ms; sockets \(.sockets_mean), cuts \(.cuts), away at most \(.longest_away_ms) ms, followed \(.followed), wrong \(.wrong)"' "$1.json"
 }
 
 run_case() {
@@ -151,7 +151,7 @@ run_case() {
 	wait_until 30 load_is_on "$file.log" || wrong+=' too-little-load'
 	"fault_$name" >"$file.out" 2>&1 || wrong+=' the-fault-did-not-happen'
 	wait "$load_pid" || wrong+=' load-failed'
-	[[ $(jq .sockets_most "$file.json") -ge 200 ]] || wrong+=' too-few-watchers'
+	[[ $(jq .sockets_max "$file.json") -ge 200 ]] || wrong+=' too-few-subscribers'
 	wait_until 30 settled 2>>"$file.out" || wrong+=' not-settled'
 	wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-after'
 	# shellcheck disable=SC2086

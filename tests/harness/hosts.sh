@@ -66,7 +66,7 @@ run_host_case() {
 	"hosts_$name" >"$file.out" 2>&1 || wrong+=' what-happened'
 	if ((seconds)); then
 		wait "$load_pid" || wrong+=' load-failed'
-		[[ $(jq .sockets_most "$file.json") -ge 200 ]] || wrong+=' too-few-watchers'
+		[[ $(jq .sockets_max "$file.json") -ge 200 ]] || wrong+=' too-few-subscribers'
 		wait_until 30 settled 2>>"$file.out" || wrong+=' not-settled'
 		# shellcheck disable=SC2086
 		account "$file.log" $options >>"$file.out" 2>&1 || wrong+=' account'

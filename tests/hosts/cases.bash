@@ -89,7 +89,7 @@ hosts_limits() {
 	((told >= 2)) || { echo 'all rounds were too slow to tell' && return 1; }
 }
 
-# The numbers of the news in what wscat prints.
+# The numbers of the events that wscat printed.
 seqs_of() { sed -n 's/.*"seq":\([0-9]*\).*/\1/p' | paste -sd ,; }
 
 # wsd looks again by itself only every 30 s: within 10 s it has been told.

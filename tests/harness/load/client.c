@@ -195,7 +195,7 @@ void client_start(struct client *c, const struct client_kind *kind,
   if (c->io.fd < 0)
     quit("socket");
   c->stage = CLIENT_CONNECTING;
-  /* A unix socket whose queue is full refuses whoever does not wait. */
+  /* connect() to a unix socket whose queue is full fails at once where it may not block. */
   if (to->any.sa_family != AF_UNIX)
     fcntl(c->io.fd, F_SETFL, O_NONBLOCK);
   setsockopt(c->io.fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));

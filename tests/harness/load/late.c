@@ -2,7 +2,7 @@
  * load late: subscribes to calls, one a URL, prints "ready" when each has told its present state,
  * and how much later than their timestamps say the first COUNT events came after that:
  *
- *   events=N median_ms=MS most_ms=MS
+ *   events=N median_ms=MS max_ms=MS
  */
 
 #include "tests/harness/load/client.h"
@@ -102,7 +102,7 @@ int command_late(int argc, char **argv) {
   listen_to(all, count, wanted, now_us() + (int64_t)(strtod(argv[1], NULL) * 1e6));
   free(all);
   qsort(lateness_ms, events, sizeof(*lateness_ms), by_size);
-  printf("events=%zu median_ms=%.0f most_ms=%.0f\n", events, events ? lateness_ms[events / 2] : 0,
+  printf("events=%zu median_ms=%.0f max_ms=%.0f\n", events, events ? lateness_ms[events / 2] : 0,
          events ? lateness_ms[events - 1] : 0);
   return events >= wanted ? 0 : 1;
 }

@@ -245,7 +245,7 @@ void subscribers_give_up(int64_t now) {
 
 void subscribers_print(void) {
   printf(
-      "\"sockets_mean\":%.0f,\"sockets_most\":%d,\"watched\":%ld,\"news\":%ld,\"cuts\":%ld,"
+      "\"sockets_mean\":%.0f,\"sockets_max\":%d,\"followed\":%ld,\"events\":%ld,\"cuts\":%ld,"
       "\"refused_tries\":%ld,\"longest_away_ms\":%.0f,\"wrong\":%ld",
       (double)subscribers.open_sum / (double)(subscribers.samples ? subscribers.samples : 1),
       subscribers.open_max, total.followed, total.events, total.cuts, total.refused_tries,
