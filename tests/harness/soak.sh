@@ -60,7 +60,7 @@ soak_sample() {
 	local name number memory files processes size
 	for name in wsd worker api; do
 		memory=0 files=0 processes=0
-		for number in $(session_pids "$(component_pid "$name")"); do
+		for number in $(pgrep -s "$(component_pid "$name")"); do
 			size=$(awk '/^Pss:/ { print $2 }' "/proc/$number/smaps_rollup")
 			memory=$((memory + size)) processes=$((processes + 1))
 			files=$((files + $(find "/proc/$number/fd" -mindepth 1 | wc -l)))
