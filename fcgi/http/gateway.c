@@ -201,7 +201,7 @@ enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *b
 }
 
 void gateway_drain_body(struct gateway *g) {
-  struct buf nothing = {0};
+  cleanup_buf struct buf nothing = {0};
   if (!g->body_read)
     (void)!gateway_read_body(g, 0, &nothing);
 }
