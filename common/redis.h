@@ -55,10 +55,10 @@ const struct refusal *redis_refusal(const struct redis *redis);
 bool redis_timed_out(const struct redis *redis);
 
 /*
- * Subscribes, over a connection made anew, to `count` channels; from then on it takes no commands,
- * and redis_pushed() returns what has arrived, to be freed, without blocking: NULL when nothing
- * has, or the connection broke and is closed. redis_fd() is what to wait on for more; -1 while not
- * connected.
+ * Subscribes, over a connection made anew, to `count` channels; from then on it takes no commands
+ * but PING, and redis_pushed() returns what has arrived, to be freed, without blocking: NULL when
+ * nothing has, or the connection broke and is closed. redis_fd() is what to wait on for more; -1
+ * while not connected.
  */
 must_check bool redis_subscribe(struct redis *redis, int count, const char *const *channels);
 must_check redisReply *redis_pushed(struct redis *redis);
