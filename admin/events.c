@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum { FILES_MAX = 4, CHUNK = 65536, ROUND_MS = 250, PER_SECOND = 20, FIELD_SIZE = 200 };
 
@@ -164,11 +163,10 @@ int command_events(const struct config *config, int argc, char **argv) {
     }
   }
   while (!ferror(stdout)) {
-    const struct timespec pause = {.tv_nsec = ROUND_MS * 1000000L};
     for (int i = 0; i < count; i++)
       read_on(&files[i]);
     show(NULL);
-    nanosleep(&pause, NULL);
+    clock_pause_ms(ROUND_MS);
   }
   return 1;
 }

@@ -13,20 +13,15 @@
 
 #include "calls/call.h"
 #include "calls/keys.h"
+#include "common/clock.h"
 #include "common/privileges.h"
 #include "common/redis.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { ROUND_MS = 100, RETRY_MS = 500 };
-
-static void pause_ms(int ms) {
-  const struct timespec pause = {.tv_nsec = ms * 1000000L};
-  nanosleep(&pause, NULL);
-}
 
 static bool is(const redisReply *reply, const char *text) {
   return reply->type == REDIS_REPLY_STRING && strcmp(reply->str, text) == 0;
@@ -45,16 +40,13 @@ static void print_event(const redisReply *event) {
 }
 
 static bool subscribe(struct redis *redis) {
-  char channels[ID_SHARDS][KEYS_SIZE];
-  const char *argv[ID_SHARDS + 1] = {"SUBSCRIBE"};
-  if (!redis_connect(redis))
-    return false;
+  char names[ID_SHARDS][KEYS_SIZE];
+  const char *channels[ID_SHARDS];
   for (int shard = 0; shard < ID_SHARDS; shard++) {
-    keys_events(shard, channels[shard]);
-    argv[shard + 1] = channels[shard];
+    keys_events(shard, names[shard]);
+    channels[shard] = names[shard];
   }
-  redis_queue(redis, ID_SHARDS + 1, argv, NULL);
-  return true;
+  return redis_subscribe(redis, ID_SHARDS, channels);
 }
 
 /* Prints the events that have arrived; false when the connection broke or our output is closed. */
@@ -85,8 +77,8 @@ int command_follow(const struct config *config, int argc, char **argv) {
   while (!ferror(stdout)) {
     if (subscribe(redis))
       while (print_events(redis))
-        pause_ms(ROUND_MS);
-    pause_ms(RETRY_MS);
+        clock_pause_ms(ROUND_MS);
+    clock_pause_ms(RETRY_MS);
   }
   redis_free(redis);
   return 1;

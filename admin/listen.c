@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { PATIENCE_MS = 2000, PAUSE_MS = 50, SECOND_FILENO = 4 };
 
@@ -25,12 +24,11 @@ static int listen_at(const char *where, const char **error) {
 
 /* A moment's patience is for a web server that has just been killed. */
 static int listen_patiently(const char *where, const char **error) {
-  const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
   int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
   int fd;
   while ((fd = listen_at(where, error)) < 0 && errno == EADDRINUSE &&
          clock_monotonic_ms() < deadline_ms)
-    nanosleep(&pause, NULL);
+    clock_pause_ms(PAUSE_MS);
   return fd;
 }
 

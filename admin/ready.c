@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { PAUSE_MS = 50, SECONDS_MAX = 3600 };
 
@@ -29,7 +28,6 @@ static bool parse_seconds(const char *text, int64_t *ms) {
 }
 
 int command_ready(const struct config *config, int argc, char **argv) {
-  const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
   int64_t patience_ms = 0;
   if (argc > 2 || (argc == 2 && !parse_seconds(argv[1], &patience_ms))) {
     fputs("usage: mcs-admin ready [SECONDS]\n", stderr);
@@ -40,7 +38,7 @@ int command_ready(const struct config *config, int argc, char **argv) {
   int64_t deadline_ms = clock_monotonic_ms() + patience_ms;
   bool ready;
   while (!(ready = is_ready(redis)) && clock_monotonic_ms() < deadline_ms)
-    nanosleep(&pause, NULL);
+    clock_pause_ms(PAUSE_MS);
   redis_free(redis);
   if (!ready)
     fputs("mcs: no worker has loaded the open calls into Redis\n", stderr);

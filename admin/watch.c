@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 enum { PAUSE_MS = 500, STABLE_MS = 5000, GIVE_UP_MS = 60000 };
 /* OPEN_MS: for connect and handshake. SILENCE_MS: longer than a server that pings every 25 s is
@@ -175,11 +174,6 @@ static int read_events(struct ws_client *client, struct watch *watch, struct buf
 
 /* --- until the call has ended ----------------------------------------------------------------- */
 
-static void pause_ms(int ms) {
-  const struct timespec pause = {.tv_nsec = ms * 1000000L};
-  nanosleep(&pause, NULL);
-}
-
 static int give_up(const struct watch *watch, const struct refusal *refusal) {
   if (refusal->status == 404) {
     fprintf(stderr, "mcs: there is no call %s at %s\n", watch->id, watch->where);
@@ -234,7 +228,7 @@ static int watch_to_end(struct watch *watch) {
     if (!told)
       fprintf(stderr, "mcs: %s; trying again\n", refusal.reason);
     told = true;
-    pause_ms(PAUSE_MS);
+    clock_pause_ms(PAUSE_MS);
   }
 }
 

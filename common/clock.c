@@ -19,6 +19,11 @@ int64_t clock_wall_ms(void) {
   return read_ms(CLOCK_REALTIME);
 }
 
+void clock_pause_ms(int ms) {
+  const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+  nanosleep(&pause, NULL);
+}
+
 void clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]) {
   const int64_t year_9999_ms = 253402300799999;
   if (wall_ms < 0)
@@ -28,7 +33,7 @@ void clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]) {
   time_t seconds = (time_t)(wall_ms / 1000);
   struct tm tm;
   gmtime_r(&seconds, &tm);
-  /* Digit by digit: a tenth of snprintf's cost, and every answer carries two of these. */
+  /* Digit by digit: a tenth of snprintf's cost, and every reply carries two of these. */
   const int values[] = {tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,           tm.tm_hour,
                         tm.tm_min,         tm.tm_sec,     (int)(wall_ms % 1000)};
   const char *shape = "0000-11-22T33:44:55.666Z";
