@@ -33,7 +33,7 @@ CALLS  := call create find id job keyring keys lifecycle message metrics next pl
           store \
           $(addprefix live/,admit apply claim query rebuild script)
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
-COMMON := breaker buf clock config config_file config_print config_rules config_table environment failpoint json listen log nearest pg pg_value pg_wire privileges redis redis_pipeline redis_scripts redis_subscribe refusal resolve sentinel token \
+COMMON := breaker buf clock config config_file config_print config_rules config_table environment failpoint json json_check listen log nearest pg pg_value pg_wire privileges redis redis_pipeline redis_scripts redis_subscribe refusal resolve sentinel token \
           dial http_head ws ws_client
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 # The clients that run on a libev loop: only programs with such a loop link them.

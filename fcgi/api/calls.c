@@ -7,6 +7,7 @@
 #include "calls/render.h"
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/json_check.h"
 #include "fcgi/api/error.h"
 #include "fcgi/http/url.h"
 #include "fcgi/responder.h"

@@ -2,6 +2,7 @@
 
 #include "fcgi/api/error.h"
 
+#include "common/cleanup.h"
 #include "common/json.h"
 
 #include <string.h>

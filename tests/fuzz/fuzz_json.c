@@ -1,9 +1,10 @@
-/* Request bodies (common/json.c): json-c must understand the same by whatever we let through. */
+/* Request bodies (common/json_check.c): json-c must understand what we accept as we do. */
 
 #include "tests/fuzz/fuzz.h"
 
 #include "calls/call.h"
 #include "common/json.h"
+#include "common/json_check.h"
 
 #include <json-c/json.h>
 #include <string.h>

@@ -14,7 +14,7 @@
 #include "calls/find.h"
 #include "calls/metrics.h"
 #include "calls/readiness.h"
-#include "common/json.h"
+#include "common/json_check.h"
 #include "fcgi/api/routes.h"
 #include "fcgi/responder.h"
 

@@ -1,9 +1,10 @@
 /*
- * JSON as clients send it (common/json.c): every rule of common/json.h as a table. Each text is
+ * JSON as clients send it (common/json_check.c): every rule of its header as a table. Each text is
  * checked in memory of just its size, so that the sanitizers see a read beyond it.
  */
 
 #include "common/json.h"
+#include "common/json_check.h"
 
 #include "tests/unit/test.h"
 
