@@ -79,7 +79,7 @@ reached_at() {
 	stop_instance tcp
 }
 
-@test "who asks for large replies and never reads them holds no responder" {
+@test "a client that asks for large replies and never reads them holds no responder" {
 	use fast
 	fresh_key
 	create_large_call

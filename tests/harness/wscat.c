@@ -182,16 +182,31 @@ static int take_frame(void) {
 
 /* --- plain ------------------------------------------------------------------------------------ */
 
+/* How many HTTP responses have begun in what came. */
+static long count_responses(const char *data, size_t len) {
+  static const char start[] = "HTTP/1.";
+  long count = 0;
+  const char *at = data, *end = data + len;
+  while ((at = memmem(at, (size_t)(end - at), start, sizeof(start) - 1))) {
+    count++;
+    at += sizeof(start) - 1;
+  }
+  return count;
+}
+
 /* Sends standard input as it is, and prints what comes back until the end of file or the timeout.
- */
+ * Once as many responses as --count says have begun, what may follow them gets AFTER_MS. */
 static _Noreturn void run_plain(void) {
+  enum { AFTER_MS = 200 };
   static char data[1 << 20];
   enum ws_client_result result = WS_CLIENT_OK;
   size_t len = fread(data, 1, sizeof(data), stdin), step = options.bytewise ? 1 : len;
   for (size_t at = 0; at < len && result == WS_CLIENT_OK; at += step)
     result = ws_client_send(&client, data + at, step);
   while ((result = ws_client_read(&client)) == WS_CLIENT_OK)
-    client.at = fwrite(client.in.data, 1, client.in.len, stdout);
+    if (options.count && count_responses(client.in.data, client.in.len) >= options.count)
+      client.deadline_ms = clock_monotonic_ms() + AFTER_MS;
+  fwrite(buf_text(&client.in), 1, client.in.len, stdout);
   quit(0, "%s", result == WS_CLIENT_EOF ? "\n! eof" : "");
 }
 
@@ -202,7 +217,7 @@ static _Noreturn void usage(int status) {
       "usage: wscat [OPTION...] URL\n"
       "A URL is ws://HOST[:PORT][/PATH] or unix:SOCKET[:/PATH].\n"
       "  --timeout S      give up after S seconds (10)\n"
-      "  --count N        end after N text messages\n"
+      "  --count N        end after N text messages; with --plain: soon after N HTTP responses\n"
       "  --origin O, --header 'X: y'\n"
       "                   more headers of the request\n"
       "  --send TEXT, --raw HEX\n"

@@ -13,7 +13,7 @@
 
 /* Where nothing is to come, QUIET_MS is how long that is watched. Through a web server a thousand
  * portions of a byte are enough: a long row goes in portions of LONG_STEP. */
-enum { CASE_MS = 5000, QUIET_MS = 30, LONG = 4096, LONG_STEP = 997, SHOWN_MAX = 200 };
+enum { CASE_MS = 30000, QUIET_MS = 30, LONG = 4096, LONG_STEP = 997, SHOWN_MAX = 200 };
 
 enum result { MORE, CLOSED, ERROR };
 
