@@ -1,5 +1,5 @@
 /* A client's life, its socket and its one output buffer. Protocol details are handshake.c's,
- * inlet.c's and frame.c's; who gets which news is the hub's. */
+ * inlet.c's and frame.c's; which client gets which event is the hub's. */
 
 #include "wsd/conn.h"
 
@@ -18,20 +18,20 @@
 
 enum conn_state {
   CONN_REQUEST, /* reads the handshake; ROSTER_REQUEST */
-  CONN_WAITING, /* for the record, nothing is read; ROSTER_REQUEST */
+  CONN_WAITING, /* for the lookup, nothing is read; ROSTER_REQUEST */
   CONN_OPEN,    /* ROSTER_OPEN */
   CONN_CLOSING, /* we sent a close and wait for the client's; ROSTER_LEAVING */
-  CONN_LEAVING, /* the rest goes out, what comes in is discarded, until it hangs up; ditto */
-  CONN_DEAD,    /* closed; in the server's list, out of the roster */
+  CONN_LEAVING, /* the rest goes out, input is discarded, until the client hangs up; ditto */
+  CONN_DEAD,    /* closed; in the server's list of dead ones, out of the roster */
 };
 
-/* What is needed only until the connection is open. */
+/* Needed only until the connection is open. */
 struct opening {
   struct handshake handshake;
   struct buf rest; /* frames that came together with the request */
 };
 
-/* Idle, all but the structure itself is NULL: thousands of them are held. */
+/* An idle connection is this structure and nothing else: wsd holds thousands. */
 struct conn {
   ev_io io;
   struct roster_entry entry;
@@ -44,7 +44,7 @@ struct conn {
   uint8_t state;
   bool surplus;
   bool alive; /* something came since the last ping */
-  bool eof;   /* the client sends nothing more */
+  bool eof;   /* the client sends no more */
 };
 
 enum { READ_SIZE = 4096 };
@@ -109,7 +109,7 @@ static void watch(struct conn *conn) {
     ev_io_start(conn->server->loop, &conn->io);
 }
 
-/* All is sent. One who leaves is told so by a half-close, and may say what it still has to. */
+/* All is sent. A client that leaves is told so by a half-close, and may still send. */
 static void drained(struct conn *conn) {
   buf_done(&conn->out);
   conn->out_sent = 0;
@@ -145,7 +145,7 @@ static void keep(struct conn *conn, const char *data, size_t len) {
   buf_add(&conn->out, data, len);
 }
 
-/* The only way out: nothing overtakes what waits already. The connection may be dead afterwards. */
+/* All output goes through here, in order. The connection may be dead afterwards. */
 static void send_bytes(struct conn *conn, const char *data, size_t len) {
   if (len == 0 || conn->state == CONN_DEAD)
     return;
@@ -240,8 +240,8 @@ static void add_connected(struct buf *out, const char *id) {
   frame_text(out, text.data, text.len);
 }
 
-void conn_on_news(struct subscriber *subscriber, const char *frames, size_t len, bool first,
-                  bool last) {
+void conn_on_events(struct subscriber *subscriber, const char *frames, size_t len, bool first,
+                    bool last) {
   struct conn *conn = container_of(subscriber, struct conn, subscriber);
   if (first) {
     cleanup_buf struct buf out = {0};
@@ -380,7 +380,7 @@ void conn_expire(struct conn *conn) {
 
 void conn_stop(struct conn *conn) {
   switch ((enum conn_state)conn->state) {
-  case CONN_REQUEST: /* it is told so when its request is there, soon */
+  case CONN_REQUEST: /* it gets a 503 when its request is there, soon */
     roster_put(&conn->server->roster, &conn->entry, ROSTER_LEAVING);
     break;
   case CONN_WAITING:

@@ -1,4 +1,4 @@
-/* Reads the one request of a connection, checks it, and writes the answer. */
+/* Reads the one request of a connection, checks it, and writes the response. */
 
 #include "wsd/handshake.h"
 
@@ -19,7 +19,7 @@ struct slice {
   size_t len;
 };
 
-/* What the header lines say, as far as it matters. */
+/* The header lines that matter. */
 struct headers {
   bool upgrade_websocket;  /* Upgrade: websocket */
   bool connection_upgrade; /* Connection: upgrade */

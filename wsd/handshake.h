@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /*
- * The opening handshake of RFC 6455 section 4.2, and the plain HTTP answers to what is none. No I/O
- * and no lookups: bytes in, a verdict out.
+ * The opening handshake of RFC 6455 section 4.2, and the plain HTTP responses to other requests. No
+ * I/O and no lookups: bytes in, a verdict out.
  */
 
 enum {
@@ -34,11 +34,11 @@ enum handshake_status {
 /* Zeroed is ready for use. */
 struct handshake {
   enum handshake_status status;
-  bool is_head;                         /* the answer to it has no body */
+  bool is_head;                         /* the response has no body */
   char accept[HANDSHAKE_ACCEPT_SIZE];   /* for an upgrade: Sec-WebSocket-Accept */
   char call_id[HANDSHAKE_CALL_ID_SIZE]; /* as sent, cut to the size; "" when there was none */
   bool has_origin;                      /* a browser says which page connects */
-  char origin[HANDSHAKE_ORIGIN_SIZE];   /* that; "" when it is too long for any list */
+  char origin[HANDSHAKE_ORIGIN_SIZE];   /* of that page; "" when too long for any list */
   bool has_after;                       /* the client says which events it has */
   int after;                            /* the `seq` of the last of those; 0: none yet */
   struct buf protocol; /* the subprotocol that is chosen; empty: none was offered */
@@ -53,15 +53,16 @@ struct handshake {
  */
 size_t handshake_feed(struct handshake *handshake, const char *data, size_t len,
                       const char *base_path);
-/* For an upgrade: whether `list`, origins separated by commas, lets its page connect. Everybody may
- * when the list is empty or names "*"; who sends no Origin is no browser and always may. */
+/* For an upgrade: whether `list`, origins separated by commas, lets the client's page connect.
+ * Every page may when the list is empty or names "*"; a client without an Origin is no browser and
+ * always may. */
 bool handshake_origin_allowed(const struct handshake *handshake, const char *list);
 /* Frees what the struct holds; it may be called twice. */
 void handshake_done(struct handshake *handshake);
 
 /* Appends the 101 that completes the handshake. */
 void handshake_accept(struct buf *out, const struct handshake *handshake);
-/* Appends the answer that refuses it with an error's status and a JSON body. `message` overrides
- * the status's usual one; NULL keeps it. The connection is to be closed afterwards. */
+/* Appends the response that refuses the handshake with an error's status and a JSON body. `message`
+ * overrides the status's usual one; NULL keeps it. Close the connection afterwards. */
 void handshake_refuse(struct buf *out, enum handshake_status status, const char *message,
                       bool is_head);

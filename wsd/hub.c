@@ -1,4 +1,4 @@
-/* Topics, their watchers, and the delivery of news. Knows no sockets and no databases. */
+/* Topics, their subscribers, and the delivery of events. Knows no sockets and no databases. */
 
 #include "wsd/hub.h"
 
@@ -12,8 +12,8 @@
 
 enum {
   BUCKETS_MIN = 64,
-  BACKLOG_MAX = 64,   /* older news than that before the newest are left out */
-  STALE_TRIES = 3,    /* lookups in a row whose answer may be older than what an event said */
+  BACKLOG_MAX = 64,   /* a subscriber gets no more of the events that it missed */
+  STALE_TRIES = 3,    /* lookups in a row whose result may be older than an event */
   RECHECK_PACE = 256, /* lookups started at a time */
 };
 static const double recheck_pause_s = 0.05;
@@ -22,11 +22,11 @@ static const double recheck_retry_s = 1;
 struct topic {
   struct topic *next; /* in its bucket */
   struct subscriber *subscribers;
-  int seq;          /* of the newest news that anybody told us of */
-  uint32_t ticket;  /* of the lookup whose answer counts; 0 when there is none */
+  int seq;          /* of the newest event that we know of */
+  uint32_t ticket;  /* of the lookup whose result counts; 0 when there is none */
   uint32_t checked; /* the hub's round in which it was last looked up */
   uint8_t stale_tries;
-  uint8_t busy; /* how many of our functions hold it: do not free it */
+  uint8_t busy; /* how many functions up the stack use it: do not free it */
   char id[ID_SIZE];
 };
 
@@ -76,7 +76,7 @@ static void set_buckets(struct hub *hub, size_t count) {
       *bucket = topic;
     }
   free(old);
-  hub->recheck_at = 0; /* those of the round that are done are known by their number */
+  hub->recheck_at = 0; /* topics that the round has seen are known by `checked` */
 }
 
 static struct topic *topic_add(struct hub *hub, const char *id) {
@@ -93,8 +93,8 @@ static struct topic *topic_add(struct hub *hub, const char *id) {
   return topic;
 }
 
-/* Frees a topic that nobody watches or is being called for. */
-static void topic_settle(struct hub *hub, struct topic *topic) {
+/* Frees the topic if it has no subscribers and no function uses it. */
+static void topic_release(struct hub *hub, struct topic *topic) {
   if (topic->subscribers || topic->busy)
     return;
   struct topic **link = &hub->buckets[bucket_of(hub, topic->id)];
@@ -107,24 +107,24 @@ static void topic_settle(struct hub *hub, struct topic *topic) {
 
 /* --- delivery --------------------------------------------------------------------------------- */
 
-/* The number of the last event that the watcher has, or does not want. */
-static int known(const struct subscriber *w, int newest) {
-  if (w->seq == 0 && !w->resumes)
+/* The `seq` of the last event that the subscriber has, or does not want. */
+static int known(const struct subscriber *s, int newest) {
+  if (s->seq == 0 && !s->resumes)
     return newest - 1;
-  return w->seq > w->after ? w->seq : w->after;
+  return s->seq > s->after ? s->seq : s->after;
 }
 
-/* The number of the oldest news that one of the topic's watchers lacks. */
+/* The `seq` of the oldest event that one of the topic's subscribers has not got. */
 static int oldest_missing(const struct topic *topic, int newest) {
   int oldest = newest;
-  for (const struct subscriber *w = topic->subscribers; w; w = w->next)
-    if (known(w, newest) + 1 < oldest)
-      oldest = known(w, newest) + 1;
+  for (const struct subscriber *s = topic->subscribers; s; s = s->next)
+    if (known(s, newest) + 1 < oldest)
+      oldest = known(s, newest) + 1;
   return newest - oldest < BACKLOG_MAX ? oldest : newest - BACKLOG_MAX + 1;
 }
 
-/* Writes the frames of the news `from` … call->seq; starts[i] is where that of `from + i` begins,
- * and behind them the close of a final call. */
+/* Writes the frames of the events `from` … call->seq, and the close frame of a final call after
+ * them; starts[i] is where the frame of `from + i` begins. */
 static void render(struct hub *hub, const struct call *call, int from, size_t *starts) {
   buf_clear(&hub->frames);
   for (int seq = from; seq <= call->seq; seq++) {
@@ -138,9 +138,9 @@ static void render(struct hub *hub, const struct call *call, int from, size_t *s
     frame_close(&hub->frames, CLOSE_NORMAL, "Call finished");
 }
 
-/* Gives every watcher what it lacks. One who waits gets the present state only, unless it resumes
- * (and a stale answer may even be older than what it has). Each watcher's
- * share is the tail of one buffer, so all is rendered once and sent in one piece. */
+/* Gives every subscriber the events that it has not got. One that waits gets the present state
+ * only, unless it resumes (and a stale result may even be older than what it has). Each
+ * subscriber's share is the tail of one buffer, so all is rendered once and sent in one piece. */
 static void deliver(struct hub *hub, struct topic *topic, const struct call *call) {
   size_t starts[BACKLOG_MAX + 1] = {0};
   int newest = call->seq, from = oldest_missing(topic, newest);
@@ -149,34 +149,35 @@ static void deliver(struct hub *hub, struct topic *topic, const struct call *cal
   if (topic->seq < newest)
     topic->seq = newest;
   topic->busy++;
-  for (struct subscriber *w = topic->subscribers, *next; w; w = next) {
-    next = w->next;
-    if (w->seq >= newest && !last)
+  for (struct subscriber *s = topic->subscribers, *next; s; s = next) {
+    next = s->next;
+    if (s->seq >= newest && !last)
       continue;
-    bool first = w->seq == 0;
-    int has = known(w, newest), want = has < from ? from : has + 1;
+    bool first = s->seq == 0;
+    int has = known(s, newest), want = has < from ? from : has + 1;
     size_t at = starts[(want <= newest ? want : newest + 1) - from];
-    w->seq = has > newest ? has : newest;
-    hub->owner.on_news(w, hub->frames.data + at, hub->frames.len - at, first, last);
+    s->seq = has > newest ? has : newest;
+    hub->owner.on_events(s, hub->frames.data + at, hub->frames.len - at, first, last);
   }
   topic->busy--;
 }
 
-/* Refuses all watchers (`all`), or those that still wait for their first news. */
+/* Refuses all subscribers (`all`), or those that still wait for their first event. */
 static void refuse(struct hub *hub, struct topic *topic, enum hub_refusal why, bool all) {
   topic->busy++;
-  for (struct subscriber *w = topic->subscribers, *next; w; w = next) {
-    next = w->next;
-    if (w->seq == 0)
-      hub->owner.on_refused(w, why);
+  for (struct subscriber *s = topic->subscribers, *next; s; s = next) {
+    next = s->next;
+    if (s->seq == 0)
+      hub->owner.on_refused(s, why);
     else if (all)
-      hub->owner.on_refused(w, HUB_GONE);
+      hub->owner.on_refused(s, HUB_GONE);
   }
   topic->busy--;
 }
 
-/* The record cannot be read now: who waits is refused, who watches is looked after again later. */
-static void on_away(struct hub *hub, struct topic *topic) {
+/* No store can be read now: subscribers that wait are refused, the others' topic is looked up again
+ * later. */
+static void on_unavailable(struct hub *hub, struct topic *topic) {
   refuse(hub, topic, HUB_UNAVAILABLE, false);
   topic->checked = hub->round - 1;
   hub->recheck_again = true;
@@ -186,7 +187,7 @@ static void on_away(struct hub *hub, struct topic *topic) {
   }
 }
 
-/* May refuse and thereby lose watchers; the caller settles the topic. */
+/* May refuse subscribers, which then leave; the caller releases the topic. */
 static void look_up(struct hub *hub, struct topic *topic) {
   if (++hub->tickets == 0)
     hub->tickets = 1;
@@ -196,7 +197,7 @@ static void look_up(struct hub *hub, struct topic *topic) {
     return;
   topic->ticket = 0;
   topic->busy++;
-  on_away(hub, topic);
+  on_unavailable(hub, topic);
   topic->busy--;
 }
 
@@ -208,17 +209,17 @@ void hub_event(struct hub *hub, const char *line, size_t len) {
   id[ID_SIZE - 1] = '\0';
   struct topic *topic = topic_find(hub, id);
   if (!topic)
-    return; /* most events, when there are many wsds */
+    return; /* most events, where there are many wsds */
   struct call call;
   if (!call_unpack(line, len, &call)) {
     log_warn("event.malformed", "id=%s", id);
     return;
   }
   deliver(hub, topic, &call);
-  topic_settle(hub, topic);
+  topic_release(hub, topic);
 }
 
-/* The record may lag behind an event that came while it was read: then it is read again. */
+/* The result may be older than an event that came meanwhile: then the call is looked up again. */
 static void on_found(struct hub *hub, struct topic *topic, const struct call *call) {
   bool stale = call->seq < topic->seq;
   topic->stale_tries = stale ? topic->stale_tries + 1 : 0;
@@ -230,7 +231,7 @@ static void on_found(struct hub *hub, struct topic *topic, const struct call *ca
 void hub_lookup_done(struct hub *hub, const struct lookup_result *result) {
   struct topic *topic = topic_find(hub, result->id);
   if (!topic || topic->ticket != result->ticket)
-    return; /* everybody left, or it was asked anew */
+    return; /* all subscribers left, or it was looked up anew */
   topic->ticket = 0;
   topic->busy++;
   switch (result->outcome) {
@@ -241,11 +242,11 @@ void hub_lookup_done(struct hub *hub, const struct lookup_result *result) {
     refuse(hub, topic, HUB_UNKNOWN, true);
     break;
   case LOOKUP_UNAVAILABLE:
-    on_away(hub, topic);
+    on_unavailable(hub, topic);
     break;
   }
   topic->busy--;
-  topic_settle(hub, topic);
+  topic_release(hub, topic);
 }
 
 /* --- joining and leaving ---------------------------------------------------------------------- */
@@ -262,13 +263,13 @@ void hub_join(struct hub *hub, struct subscriber *subscriber, const char *id) {
   if (subscriber->next)
     subscriber->next->prev = subscriber;
   topic->subscribers = subscriber;
-  /* A lookup under way will do: what happened since it began came, or will come, as an event,
-   * and on_found() notices when its answer is the older one. */
+  /* A lookup under way will do: what happened since it began came, or will come, as an event, and
+   * on_found() notices when the result is the older one. */
   if (!topic->ticket) {
     topic->busy++;
     look_up(hub, topic);
     topic->busy--;
-    topic_settle(hub, topic);
+    topic_release(hub, topic);
   }
 }
 
@@ -283,7 +284,7 @@ void hub_leave(struct hub *hub, struct subscriber *subscriber) {
   if (subscriber->next)
     subscriber->next->prev = subscriber->prev;
   *subscriber = (struct subscriber){0};
-  topic_settle(hub, topic);
+  topic_release(hub, topic);
 }
 
 const char *hub_id(const struct subscriber *subscriber) {
@@ -293,7 +294,7 @@ const char *hub_id(const struct subscriber *subscriber) {
 
 /* --- looking up again ------------------------------------------------------------------------- */
 
-/* Looks up the topics of one bucket that this round has not seen. Returns how many. */
+/* Looks up the topics of one bucket that this round has not seen, and returns how many. */
 static int recheck_bucket(struct hub *hub, size_t bucket) {
   int started = 0;
   for (struct topic *topic = hub->buckets[bucket], *next; topic; topic = next) {
@@ -304,7 +305,7 @@ static int recheck_bucket(struct hub *hub, size_t bucket) {
       topic->busy--;
     }
     next = topic->next;
-    topic_settle(hub, topic);
+    topic_release(hub, topic);
   }
   return started;
 }

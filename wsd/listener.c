@@ -28,7 +28,7 @@ struct listener {
   struct server *server;
   ev_io io;
   ev_timer pause;
-  int spare_fd; /* given up to be able to refuse when descriptors run out */
+  int spare_fd; /* closed for a moment, to refuse a client when descriptors run out */
   bool is_tcp;
   bool full;        /* the limit was reached, and that was logged */
   bool starved;     /* accepting failed, and that was logged */
@@ -49,15 +49,15 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events) {
   ev_io_start(loop, &l->io);
 }
 
-/* No descriptor is left: one who waits gets an answer with the spare one. False, with accept4()'s
- * errno, when nobody did. */
+/* No descriptor is left: a client that waits gets a 503 over the spare one. False, with accept4()'s
+ * errno, when none waits. */
 static bool refuse_with_spare(struct listener *l) {
   cleanup_buf struct buf reply = {0};
   char request[HANDSHAKE_MAX];
   close(l->spare_fd);
   int fd = accept4(l->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), error = errno;
   if (fd >= 0) {
-    /* Reading first: closing with unread bytes could take the answer away again. */
+    /* Reading first: closing with unread bytes could take the response away again. */
     (void)!recv(fd, request, sizeof(request), MSG_DONTWAIT);
     handshake_refuse(&reply, HANDSHAKE_UNAVAILABLE, "Too many connections", false);
     (void)!send(fd, reply.data, reply.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -74,8 +74,8 @@ static void complain_once(struct listener *l, int error) {
   l->starved = true;
 }
 
-/* True when the next one may be tried at once. Without descriptors accept4() fails so also when
- * nobody waits. */
+/* True when the next accept4() may be tried at once. Without descriptors it also fails with EMFILE
+ * when no client waits. */
 static bool on_accept_failed(struct listener *l) {
   int error = errno;
   if ((error == EMFILE || error == ENFILE) && refuse_with_spare(l)) {
@@ -144,7 +144,7 @@ struct listener *listener_new(struct server *server, const char *where) {
   return l;
 }
 
-/* Who is connected already and waits to be accepted gets an answer, too. */
+/* Clients that are connected and wait to be accepted get a response, too. */
 static void admit_rest(struct listener *l) {
   int fd;
   while ((fd = accept4(l->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)

@@ -1,4 +1,4 @@
-/* Redis first, the record second. */
+/* Redis first, PostgreSQL second. */
 
 #include "wsd/lookup.h"
 
@@ -15,11 +15,11 @@ enum { RUN_ID_SIZE = 48 };
 static const double tick_s = 0.1;
 
 /* One question under way: GET for the marker, then GETRANGE for the packed line, without the
- * metadata. hiredis calls back exactly once for each, so it lives until the second reply; past its
- * deadline it has been given to the record and is only waited out. */
+ * metadata. hiredis calls back exactly once for each, so it lives until the second reply. Past its
+ * deadline PostgreSQL has been asked, and the replies are ignored. */
 struct request {
   struct lookup *lookup;
-  struct request *prev, *next; /* in the order of asking; not once it is waited out */
+  struct request *prev, *next; /* in the order of asking; not once it is late */
   bool late;
   bool ready; /* the marker names this Redis */
   int64_t due_ms;
@@ -44,7 +44,7 @@ static void on_info(redisAsyncContext *redis, void *reply, void *arg) {
   struct lookup *lookup = arg;
   const redisReply *r = reply;
   if (!r || lookup->closing)
-    return; /* lost; or given up */
+    return; /* the connection is lost or being closed */
   const char *at = r->type == REDIS_REPLY_STRING ? strstr(r->str, "\nrun_id:") : NULL;
   size_t len = at ? strcspn(at + 8, "\r\n") : 0;
   if (len == 0 || len >= RUN_ID_SIZE) {
@@ -121,7 +121,7 @@ static void on_line(redisAsyncContext *redis, void *reply, void *arg) {
   if (!request->late)
     dequeue(lookup, request);
   if (lookup->closing || request->late)
-    ; /* nobody waits for it */
+    ; /* its result does not count */
   else if (read_line(request, reply, &call))
     report(lookup, request, LOOKUP_FOUND, &call);
   else
@@ -155,7 +155,7 @@ static bool ask_redis(struct lookup *lookup, const char *id, uint32_t ticket) {
   keys_call(id, key);
   redisAsyncContext *redis = redis_async_context(lookup->redis);
   if (redisAsyncCommand(redis, on_marker, request, "GET %s", ready) != REDIS_OK) {
-    free(request); /* it was not queued, so nobody calls back */
+    free(request); /* it was not queued, so hiredis does not call back */
     return false;
   }
   if (redisAsyncCommand(redis, on_line, request, "GETRANGE %s 0 %d", key, CALL_LINE_SIZE - 1) !=

@@ -18,9 +18,9 @@ enum { LOOKUP_REDIS_MS = 1000 };
 /* Begins to connect. `config` must outlive it. */
 struct lookup *lookup_new(struct ev_loop *loop, const struct config *config,
                           struct lookup_owner owner);
-/* What was asked for is not answered any more. */
+/* Lookups under way get no result any more. */
 void lookup_free(struct lookup *lookup);
 
-/* Asks for a call. The answer comes later, within LOOKUP_REDIS_MS + DATABASE_DEADLINE_MS. False
+/* Looks a call up. The result comes later, within LOOKUP_REDIS_MS + DATABASE_DEADLINE_MS. False
  * when too many wait already. */
 must_check bool lookup_start(struct lookup *lookup, const char *id, uint32_t ticket);

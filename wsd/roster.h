@@ -3,12 +3,12 @@
 #include <stdint.h>
 
 /*
- * Everybody who waits for a time-out, in one queue for each kind of waiting. All in one queue wait
- * equally long, so whoever came last is due last: putting and taking cost O(1), and one timer a
- * second serves them all.
+ * The connections that wait for a time-out, in one queue for each kind of waiting. All in one queue
+ * wait equally long, so the last one that came is due last: putting and taking cost O(1), and one
+ * timer a second serves all connections.
  */
 enum roster_queue {
-  ROSTER_REQUEST, /* until the handshake's request must be answered */
+  ROSTER_REQUEST, /* until the handshake must have its response */
   ROSTER_OPEN,    /* until the next ping */
   ROSTER_LEAVING, /* until a connection that is being closed is dropped */
   ROSTER__MAX,

@@ -1,4 +1,4 @@
-/* Puts the parts together: connections, hub, lookups, feed; time-outs; the orderly end. */
+/* Connects the modules: connections, hub, lookups, feed; time-outs; the orderly end. */
 
 #include "wsd/server.h"
 
@@ -38,8 +38,8 @@ static void drop_all(struct server *server) {
       conn_drop(conn_of(entry), "stop");
 }
 
-/* An event can be lost for good: whoever committed a call's last news may lose Redis before it
- * tells anybody, and a rebuild brings back only what is open. */
+/* An event can be lost for good: the worker that committed a call's last event may lose Redis
+ * before it publishes the event, and a rebuild brings back only open calls. */
 enum { RECHECK_TICKS = 30 };
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -77,7 +77,7 @@ struct server *server_new(struct ev_loop *loop, const struct config *config, lon
   server->loop = loop;
   server->config = config;
   server->connections_max = connections_max;
-  const struct hub_owner hub_owner = {conn_on_news, conn_on_refused, on_look_up, server};
+  const struct hub_owner hub_owner = {conn_on_events, conn_on_refused, on_look_up, server};
   server->hub = hub_new(loop, &hub_owner);
   server->lookup = lookup_new(loop, config, (struct lookup_owner){on_lookup_done, server});
   const struct feed_owner feed_owner = {on_event, on_subscribed, server};

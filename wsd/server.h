@@ -16,8 +16,8 @@ struct server {
   struct lookup *lookup;
   struct feed *feed;
   struct roster roster;
-  long connections;     /* open descriptors, those who will be refused included */
-  long connections_max; /* whoever comes above that is answered 503 */
+  long connections;     /* open descriptors, connections that will be refused included */
+  long connections_max; /* connections above that get a 503 */
   struct conn *dead;    /* closed, and freed before the loop waits again */
   bool stopping;
   unsigned ticks;
@@ -29,7 +29,7 @@ enum { SERVER_STOP_MS = 2000 };
 
 /* `config` must outlive it. */
 struct server *server_new(struct ev_loop *loop, const struct config *config, long connections_max);
-/* Says good-bye to everybody; breaks the loop when all are gone or SERVER_STOP_MS are over. */
+/* Closes all connections in order; breaks the loop when all are gone or SERVER_STOP_MS are over. */
 void server_stop(struct server *server);
-/* Drops whoever is left. */
+/* Drops the connections that are left. */
 void server_free(struct server *server);

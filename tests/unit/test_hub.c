@@ -1,4 +1,5 @@
-/* The hub (wsd/hub.c): who gets which news, whatever order events, lookups and watchers come in. */
+/* The hub (wsd/hub.c): which subscriber gets which event, whatever order events, lookups and
+ * subscribers come in. */
 
 #include "wsd/hub.h"
 
@@ -9,7 +10,7 @@
 #define ID_A "0190aaaa-bbbb-7ccc-8ddd-0000000000a5"
 #define ID_B "0190aaaa-bbbb-7ccc-8ddd-0000000000b6"
 
-/* A watcher that notes what it gets: "+" before the first news, the numbers, "." at the last. */
+/* A subscriber that notes what it gets: "+" before the first event, each `seq`, "." at the last. */
 struct client {
   struct subscriber subscriber;
   char got[128];
@@ -26,7 +27,7 @@ static void note(struct client *client, const char *text) {
   snprintf(client->got + len, sizeof(client->got) - len, "%s", text);
 }
 
-/* All payloads are below 126 bytes or in 2-byte form; the news' numbers are read out of them. */
+/* All payloads are below 126 bytes or in 2-byte form; each `seq` is read out of them. */
 static void note_frames(struct client *client, const char *frames, size_t len) {
   const char *end = frames + len;
   for (const char *at = frames; at < end;) {
@@ -46,22 +47,22 @@ static void note_frames(struct client *client, const char *frames, size_t len) {
   }
 }
 
-static void on_news(struct subscriber *w, const char *frames, size_t len, bool first, bool last) {
-  struct client *client = (struct client *)w;
+static void on_events(struct subscriber *s, const char *frames, size_t len, bool first, bool last) {
+  struct client *client = (struct client *)s;
   if (first)
     note(client, "+");
   note_frames(client, frames, len);
   if (last)
     note(client, ".");
   if (last)
-    hub_leave(hub, w);
+    hub_leave(hub, s);
 }
 
-static void on_refused(struct subscriber *w, enum hub_refusal why) {
+static void on_refused(struct subscriber *s, enum hub_refusal why) {
   static const char *const names[] = {
       [HUB_UNKNOWN] = "?", [HUB_UNAVAILABLE] = "!", [HUB_GONE] = "x"};
-  note((struct client *)w, names[why]);
-  hub_leave(hub, w);
+  note((struct client *)s, names[why]);
+  hub_leave(hub, s);
 }
 
 static bool look_up(void *arg, const char *id, uint32_t ticket) {
@@ -72,7 +73,7 @@ static bool look_up(void *arg, const char *id, uint32_t ticket) {
 }
 
 static void begin(void) {
-  static const struct hub_owner owner = {on_news, on_refused, look_up, NULL};
+  static const struct hub_owner owner = {on_events, on_refused, look_up, NULL};
   loop = ev_loop_new(0);
   hub = hub_new(loop, &owner);
   asked[0] = '\0';
@@ -115,7 +116,7 @@ static void nothing(const char *id, enum lookup_outcome outcome) {
   hub_lookup_done(hub, &(struct lookup_result){id, last_ticket, outcome, NULL});
 }
 
-static void test_state_then_news(void) {
+static void test_state_then_events(void) {
   struct client a = {0};
   begin();
   hub_join(hub, &a.subscriber, ID_A);
@@ -130,7 +131,7 @@ static void test_state_then_news(void) {
   finish();
 }
 
-static void test_old_and_repeated_news_are_dropped(void) {
+static void test_old_and_repeated_events_are_dropped(void) {
   struct client a = {0};
   begin();
   hub_join(hub, &a.subscriber, ID_A);
@@ -150,7 +151,7 @@ static void test_gaps_are_filled(void) {
   hub_join(hub, &a.subscriber, ID_A);
   found(ID_A, 1, false);
   hub_join(hub, &b.subscriber, ID_A);
-  found(ID_A, 2, false); /* b's lookup: news for a as well */
+  found(ID_A, 2, false); /* b's lookup: an event for a as well */
   CHECK_STR(a.got, "+12");
   CHECK_STR(b.got, "+2");
   event(ID_A, 5, true);
@@ -237,7 +238,7 @@ static void test_late_joiner_misses_nothing(void) {
   finish();
 }
 
-static void test_a_lagging_record_is_not_asked_for_ever(void) {
+static void test_a_lagging_database_is_not_asked_for_ever(void) {
   struct client a = {0};
   begin();
   hub_join(hub, &a.subscriber, ID_A);
@@ -287,7 +288,7 @@ static void test_refusals(void) {
   finish();
 }
 
-/* While the record is away, who waits is refused, and who watches is kept and looked after later.
+/* While no store replies, subscribers that wait are refused, the others are looked up again later.
  */
 static void test_away_keeps_subscribers(void) {
   struct client a = {0}, b = {0};
@@ -344,21 +345,21 @@ static void test_nonsense_events(void) {
   event(ID_A, CALL_SEQ_MAX + 1, false);
   event(ID_A, INT32_MAX, false);
   CHECK_STR(a.got, "+1");
-  event(ID_A, CALL_SEQ_MAX, false); /* hardly true, but its last news only, not all */
+  event(ID_A, CALL_SEQ_MAX, false); /* hardly true, but its last events only, not all */
   CHECK(strlen(a.got) > 2);
   hub_leave(hub, &a.subscriber);
   finish();
 }
 
 int main(void) {
-  RUN(test_state_then_news);
-  RUN(test_old_and_repeated_news_are_dropped);
+  RUN(test_state_then_events);
+  RUN(test_old_and_repeated_events_are_dropped);
   RUN(test_gaps_are_filled);
   RUN(test_resumed_subscribers_get_what_they_miss);
   RUN(test_all_events_of_a_finished_call);
   RUN(test_event_serves_who_waits);
   RUN(test_late_joiner_misses_nothing);
-  RUN(test_a_lagging_record_is_not_asked_for_ever);
+  RUN(test_a_lagging_database_is_not_asked_for_ever);
   RUN(test_answers_to_old_questions_do_not_count);
   RUN(test_refusals);
   RUN(test_away_keeps_subscribers);

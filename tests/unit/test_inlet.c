@@ -21,7 +21,8 @@ static const struct {
 #undef FRAMES
 };
 
-/* Whether the replies are what is wanted; a pong whose ping came just before the end may lack. */
+/* Whether the replies are the expected ones; a pong may be missing if its ping came just before the
+ * end. */
 static bool replies_are(size_t i, const struct buf *replies) {
   static unsigned char wanted[FRAMES_MAX];
   size_t len = frames_unhex(cases[i].replies, wanted), skip = 0;

@@ -40,7 +40,7 @@ static void test_v6(void) {
     close(fd);
 }
 
-/* Who connects to 127.0.0.1 gets there also by an IPv6 socket, and by a name. */
+/* A client of 127.0.0.1 also reaches an IPv6 socket, and a name. */
 static void test_ipv4_is_included(void) {
   static const char *const all[] = {"[::]:0", ":0", "localhost:0"};
   for (size_t i = 0; i < ARRAY_LEN(all); i++) {

@@ -86,14 +86,14 @@ static const char *found(const char *host) {
 }
 
 /* What is found in the end: a thread of a busy machine takes its time. */
-static const char *settled(const char *host, const char *expected) {
+static const char *resolved_in_time(const char *host, const char *expected) {
   int64_t deadline_ms = in_ms(LONG_MS / 2);
   while (strcmp(found(host), expected) != 0 && clock_monotonic_ms() < deadline_ms)
     usleep(10000);
   return found(host);
 }
 
-#define CHECK_FOUND(host, expected) CHECK_STR(settled(host, expected), expected)
+#define CHECK_FOUND(host, expected) CHECK_STR(resolved_in_time(host, expected), expected)
 
 /* Until the last answer is not fresh any more. */
 static void grow_stale(void) {
@@ -224,7 +224,7 @@ static void test_more_names_than_places(void) {
   CHECK_FOUND("h99.test", "<Name or service not known>");
 }
 
-/* Whoever forks in the middle of a lookup: the child asks for itself. */
+/* A process that forks in the middle of a lookup: the child looks up for itself. */
 static void test_fork(void) {
   struct resolved resolved;
   const char *why = "";
