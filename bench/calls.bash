@@ -28,6 +28,8 @@ owner_rows() {
 	(IFS=, && echo "(VALUES ${rows[*]}) AS owner (api_key, hash, n)")
 }
 
+bench_call=(from_number=+1234567890 to_number=+0987654321 metadata='{"test": true}')
+
 make_calls() {
 	local made=0
 	while ((made < $(quick 10 1000))); do hit "$BASE/calls" 16 1 201 post "$bench_key" && made=$((made + requests)); done
@@ -49,22 +51,18 @@ fill_with_finished() {
 		BEGIN;
 		DROP INDEX idx_calls_status, idx_calls_api_key, idx_calls_created_at, idx_calls_open, idx_calls_upload_failed;
 		ALTER TABLE calls DROP CONSTRAINT calls_pkey;
-		INSERT INTO calls (id, from_number, to_number, status, metadata, recording_url, api_key, created_at, updated_at,
-		                   seq, entered_at, outcome, duration_ms, upload_status, upload_job)
-		SELECT id, '+1234567890', '+0987654321', 'COMPLETED', '{\"test\": true}',
-		       'https://mock-recordings-bucket.s3.us-east-1.amazonaws.com/recordings/' || id || '.mp3',
-		       api_key, at, at + interval '11 s', 5, ARRAY[at, at + interval '1 s', at + interval '5 s', at + interval '8 s'],
-		       'ANSWERED', ARRAY[1000, 4000, 3000, 3000], 'COMPLETED', i
-		  FROM (
-			SELECT i, api_key, at,
-			       (left(h, 8) || '-' || right(h, 4) || '-7' || left(m, 3) || '-8' || substr(m, 4, 3) || '-' ||
-			        substr(m, 7, 10) || hash)::uuid AS id
+		$(insert_statement "(
+			SELECT i, api_key, at, $v7_id AS id
 			  FROM (SELECT i, md5(i::text) AS m, at,
 			               lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS h
 			          FROM (SELECT i, now() - interval '29 days' + i * (interval '28 days 23 hours' / $1) AS at
 			                  FROM generate_series(1, $1) AS i) AS t) AS t
 			  JOIN $(owner_rows) ON owner.n = i % 16
-		  ) AS t;
+			) AS t" \
+			status=COMPLETED id:=id api_key:=api_key created_at:=at updated_at:="at + interval '11 s'" \
+			entered_at:="ARRAY[at, at + interval '1 s', at + interval '5 s', at + interval '8 s']" \
+			duration_ms:='ARRAY[1000, 4000, 3000, 3000]' upload_job:=i "${bench_call[@]}" \
+			recording_url:="'https://mock-recordings-bucket.s3.us-east-1.amazonaws.com/recordings/' || id || '.mp3'");
 		ALTER TABLE calls ADD PRIMARY KEY (id);
 		CREATE INDEX idx_calls_status ON calls (status);
 		CREATE INDEX idx_calls_api_key ON calls (api_key);
@@ -85,27 +83,18 @@ index_list() { sql "SELECT string_agg(indexdef, E'\n' ORDER BY indexname) FROM p
 # evenly over SPREAD seconds. KIND: queued, the first transition is due; upload, the start of an upload
 # of three seconds is. All that comes after the one transition takes an hour.
 preload() {
-	local seq=1 status=QUEUED upload=WAITING job=NULL retry=NULL entered='ARRAY[now()]'
-	local stages="ARRAY[due, 3600000, 3600000, 3000]" counters="active_calls = active_calls + $1"
+	local row=(duration_ms:='ARRAY[due, 3600000, 3600000, 3000]') counters="active_calls = active_calls + $1"
 	if [[ $4 == upload ]]; then
 		counters="completed_calls = completed_calls + $1, uploads_in_progress = uploads_in_progress + $1"
-		seq=4 status=COMPLETED upload=PENDING job="nextval('upload_jobs')" retry="now() + due * interval '1 ms'"
-		entered='ARRAY[now(), now(), now(), now()]' stages='ARRAY[1000, 1000, 1000, 3000]'
+		row=(status=COMPLETED seq=4 upload_status=PENDING upload_job:="nextval('upload_jobs')"
+			upload_retry_at:="now() + due * interval '1 ms'" duration_ms='{1000, 1000, 1000, 3000}')
 	fi
-	sql "
-		WITH made AS (
+	sql "$(insert_statement "(
 			SELECT i, owner.*, md5(i::text || now()) AS m,
 			       lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - $1 + i), 12, '0') AS h,
 			       ($2 * 1000 + i * $3::bigint * 1000 / $1)::integer AS due
 			  FROM generate_series(1, $1) AS i JOIN $(owner_rows) ON owner.n = i % 16
-		)
-		INSERT INTO calls (id, from_number, to_number, status, metadata, api_key, created_at, updated_at, seq,
-		                   entered_at, outcome, duration_ms, upload_status, upload_job, upload_retry_at)
-		SELECT (left(h, 8) || '-' || right(h, 4) || '-7' || left(m, 3) || '-8' || substr(m, 4, 3) || '-' ||
-		        substr(m, 7, 10) || hash)::uuid,
-		       '+1234567890', '+0987654321', '$status', '{\"test\": true}', api_key, now(), now(), $seq,
-		       $entered, 'ANSWERED', $stages, '$upload', $job, $retry
-		  FROM made"
+		) AS made" id:="$v7_id" api_key:=api_key "${bench_call[@]}" "${row[@]}")"
 	sql "UPDATE metrics SET total_calls = total_calls + $1, $counters WHERE id = 1"
 	sql 'ANALYZE calls'
 	live FLUSHALL >/dev/null

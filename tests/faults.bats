@@ -18,10 +18,7 @@ setup_file() {
 	await_instance swift
 	await_instance faulty
 	use calm
-	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, duration_ms)
-		VALUES ('$idle_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
-			'{3600000, 1, 1, 1}')"
+	insert_call id="$idle_call"
 	watch "$idle_call" --pings --timeout 300 >"$BATS_FILE_TMPDIR/idle" 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/idle.pid"
 	# It moves on, and nobody tells: wsd looks again every 30 s.
@@ -30,19 +27,12 @@ setup_file() {
 			duration_ms = '{1, 3600000, 1, 1}' WHERE id = '$idle_call'"
 	# One whose job is gone, which only the worker's audit can find: it comes every 20 s, and looks at
 	# more than a page of calls first. The last digit of an id is hashed from the API key.
-	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, duration_ms)
-		SELECT ('$waiting_calls' || lpad(i::text, 4, '0'))::uuid, '1', '2', 'QUEUED', 'demo-key', now(), now(),
-		       ARRAY[now()], 'ANSWERED', '{3600000, 1, 1, 1}'
-		  FROM generate_series(1, 1200) AS i"
+	insert_calls 1200 id:="('$waiting_calls' || lpad(n::text, 4, '0'))::uuid"
 	fresh_key && create_call
 	local lost_call=019a0000-0000-7000-8000-00000000dc${call_id: -2}
 	echo "$lost_call $KEY" >"$BATS_FILE_TMPDIR/lost"
-	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, duration_ms)
-		SELECT '$lost_call', '1', '2', 'QUEUED', '$KEY', t, t, ARRAY[t], 'ANSWERED', '{1, 1, 1, 1}'
-		  FROM (SELECT now() - interval '1 minute' AS t) AS t;
-		UPDATE metrics SET total_calls = total_calls + 1, active_calls = active_calls + 1 WHERE id = 1"
+	insert_call id="$lost_call" api_key="$KEY" at:="now() - interval '1 minute'" duration_ms='{1, 1, 1, 1}'
+	sql "UPDATE metrics SET total_calls = total_calls + 1, active_calls = active_calls + 1 WHERE id = 1"
 	# That is also when it looks whether Redis may evict keys.
 	live CONFIG SET maxmemory 1gb >/dev/null
 	live CONFIG SET maxmemory-policy allkeys-lru >/dev/null
@@ -86,7 +76,6 @@ hammer_until() {
 
 remember_burst() { jq -r '.call_id // empty' "$replies"/* >>"$BATS_FILE_TMPDIR/created" || :; }
 
-is_another() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 
 # --- Redis is disposable --------------------------------------------------------------------------
@@ -207,10 +196,8 @@ make_up_id() {
 	use swift
 	fresh_key
 	make_up_id 10ad1
-	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
-			entered_at, outcome, duration_ms, upload_status, upload_job)
-		VALUES ('$id', '1', '2', 'COMPLETED', '$KEY', now(), now(), 4, ARRAY[now(), now(), now(), now()],
-			'ANSWERED', '{1, 1, 1, 60000}', 'PENDING', 4711)"
+	insert_call id="$id" api_key="$KEY" status=COMPLETED seq=4 duration_ms='{1, 1, 1, 60000}' \
+		upload_status=PENDING upload_job=4711
 	live ZADD "${shard}due" 0 "$id upload 0 60000 4711"
 	wait_until 5 is_waiting "${shard}due" "$id finish 0 60000 4711"
 	due=$(live ZSCORE "${shard}due" "$id finish 0 60000 4711")
@@ -594,11 +581,7 @@ has_answer() {
 
 # Rows of open calls that wait for an hour, with the SQL expression $2 as their metadata.
 add_waiting_calls() {
-	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, duration_ms, metadata)
-		SELECT gen_random_uuid(), '1', '2', 'QUEUED', 'waiting', now(), now(), ARRAY[now()], 'ANSWERED',
-		       '{3600000, 1, 1, 1}', metadata
-		  FROM generate_series(1, $1) AS n, ($2) AS t (metadata)"
+	insert_calls "$1" api_key=waiting metadata:="($2)"
 }
 
 remove_waiting_calls() {

@@ -10,10 +10,7 @@ still_call=019a0000-0000-7000-8000-00000000abcd
 # The other calls of this instance stay in each state for minutes, unless `play` is called.
 setup_file() {
 	start_instance hostile TIME_SCALE=0.01 LOG_LEVEL=debug WSD_MAX_CONNECTIONS=12000
-	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at,
-			entered_at, outcome, duration_ms)
-		VALUES ('$still_call', '1', '2', 'QUEUED', 'demo-key', now(), now(), ARRAY[now()], 'ANSWERED',
-			'{3600000, 1, 1, 1}')"
+	insert_call id="$still_call"
 	# Clients that wsd will drop, after 10 s or after the second ping, come first.
 	start_crowd half 300 60
 	start_crowd silent 300 60

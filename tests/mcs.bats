@@ -135,7 +135,6 @@ descendants_of() {
 	is_ready
 }
 
-is_another() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
 @test "PARTS=worker: no port, no web server; restart replaces the worker" {
 	local servers=$MCS_VAR/run old
@@ -470,11 +469,7 @@ mcs: the instance that was asked is http://localhost:$PORT \\(MCS_VAR=$MCS_VAR\\
 
 # Rows that were finished so many days ago.
 insert_old() {
-	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
-			entered_at, outcome, duration_ms, upload_status)
-		SELECT gen_random_uuid(), '$2', '2', 'COMPLETED', 'demo-key', at, at, 5,
-			ARRAY[at, at, at, at], 'ANSWERED', '{1,1,1,1}', '$3'
-		FROM generate_series(1, $1), (SELECT now() - $4::float8 * interval '1 day' AS at) AS t"
+	insert_calls "$1" from_number="$2" status=COMPLETED upload_status="$3" at:="now() - $4::float8 * interval '1 day'"
 }
 
 rows_of() { [[ $(sql "SELECT count(*) FROM calls WHERE from_number = '$1'") == "$2" ]]; }

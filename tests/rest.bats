@@ -189,10 +189,7 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	digit=${call_id: -1}
 	for first in {0..9} {a..f}; do
 		id=019a0000-0000-7000-8000-0000001dca${first}${digit}
-		sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
-				entered_at, outcome, duration_ms, upload_status)
-			VALUES ('$id', '1', '2', 'COMPLETED', '$KEY', now(), now(), 4, ARRAY[now(), now(), now(), now()],
-				'ANSWERED', '{1, 1, 1, 1}', 'COMPLETED')"
+		insert_call id="$id" api_key="$KEY" status=COMPLETED
 		api GET "/calls/$id"
 		expect 200
 		KEY=demo-key api GET "/calls/$id"

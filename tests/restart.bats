@@ -83,10 +83,9 @@ components_of_service() {
 # Whether there is another process of the component; marks in the load's log, for `excuse`, when that was not yet so.
 is_replaced() {
 	kill -s USR1 "$load_pid"
-	is_another_component "$@"
+	is_another "$@"
 }
 
-is_another_component() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
 @test "a subscriber that reconnects says what it has, and gets what it missed" {
 	fresh_key

@@ -113,7 +113,7 @@ switch_tls_on() {
 	switch_tls_on "$port"
 	before=$(component_pid api)
 	kill -s TERM "$before"
-	wait_until 20 is_another_api "$before"
+	wait_until 20 is_another api "$before"
 	wait_until 20 is_ready
 	! has_ipv6 || call_through http "$PORT" '[::1]'
 	call_through https "$port"
@@ -127,8 +127,6 @@ switch_tls_on() {
 	match "$reply" '"Connected to call updates"'
 	stop_instance tls
 }
-
-is_another_api() { [[ $(component_pid api) && $(component_pid api) != "$1" ]]; }
 
 # How long a GET /health took, in ms, and its status.
 ask_health() {

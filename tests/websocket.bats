@@ -339,12 +339,9 @@ wsd_peak_kb() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$(component_pid wsd)/st
 @test "watching 240 calls at once whose metadata writes out to 2.8 MB each costs wsd little memory" {
 	[[ ! ${MCS_TEST_DOCKER:-} ]] || skip "looks into wsd's process"
 	local before grown ids=019a0000-0000-7000-8000-00000f00 told
-	sql "INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq,
-			entered_at, outcome, duration_ms, upload_status, recording_url, metadata)
-		SELECT ('$ids' || lpad(n::text, 4, '0'))::uuid, '1', '2', 'COMPLETED', '$KEY', now(), now(), 5,
-		       ARRAY[now(), now(), now(), now()], 'ANSWERED', '{1, 1, 1, 1}', 'COMPLETED', 'https://x/y.mp3', metadata
-		  FROM generate_series(1, 240) AS n,
-		       (SELECT jsonb_build_object('n', jsonb_agg(1e308::numeric)) FROM generate_series(1, 10915)) AS t (metadata)"
+	insert_calls 240 id:="('$ids' || lpad(n::text, 4, '0'))::uuid" api_key="$KEY" status=COMPLETED \
+		recording_url=https://x/y.mp3 \
+		metadata:="(SELECT jsonb_build_object('n', jsonb_agg(1e308::numeric)) FROM generate_series(1, 10915))"
 	before=$(wsd_peak_kb)
 	told=$(curl -q -sS --noproxy '*' -N -Z --parallel-immediate --parallel-max 240 --max-time 30 --http1.1 \
 		-H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \

@@ -44,7 +44,6 @@ case_table=(
 
 # --- tools ----------------------------------------------------------------------------------------
 
-is_another_component() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
 # Kills processes, and lets the load's log know when, and when the kernel is done with them: what is in
 # their hands until then may fail.
@@ -60,7 +59,7 @@ kill_now() {
 kill_component() {
 	local number
 	number=$(component_pid "$1")
-	kill_now "$number" && wait_until 20 is_another_component "$1" "$number"
+	kill_now "$number" && wait_until 20 is_another "$1" "$number"
 }
 
 admin_sql() {
@@ -221,7 +220,7 @@ fault_redis-connections-cut() {
 fault_postgres-shut-down() {
 	local number
 	number=$(component_pid postgres)
-	kill -s QUIT "$number" && wait_until 20 is_another_component postgres "$number"
+	kill -s QUIT "$number" && wait_until 20 is_another postgres "$number"
 }
 
 fault_postgres-stopped() {
@@ -281,7 +280,7 @@ die_at_point() {
 	local worker
 	worker=$(component_pid worker)
 	arm "$1" kill
-	wait_until 5 went_off "$1" && wait_until 10 is_another_component worker "$worker"
+	wait_until 5 went_off "$1" && wait_until 10 is_another worker "$worker"
 }
 
 fault_worker-dies-after-commit() { die_at_point calls_advance; }

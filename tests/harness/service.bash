@@ -21,6 +21,7 @@
 #   nothing_moves                 whether no call and no upload of the instance is open
 #   slots_of KEY                  how many slots the API key holds
 #   component_pid NAME                 the process of a component: postgres, redis, wsd, worker, api
+#   is_another COMPONENT PID      whether the component runs, and not as that process
 #   pool_pids                     the responders, their parent first; whichever there are where the
 #                                 web server starts processes
 #   signal_component SIGNAL NAME       to all processes of a component
@@ -34,6 +35,9 @@
 #   gather_deaf COUNT              that many connections that ask for $call_id again and again and read
 #                                  nothing, in `deaf`; let_deaf_go closes them
 #   others_are_served              fails unless five requests are answered within half a minute
+
+# shellcheck source=tests/harness/fixtures.bash
+. "$MCS_ROOT/tests/harness/fixtures.bash"
 
 iso_time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z'
 uuid='[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
@@ -143,6 +147,9 @@ slots_of() {
 }
 
 no_slots() { [[ $(slots_of "$1") == 0 ]]; }
+
+# Whether the component runs, and not as that process.
+is_another() { [[ $(component_pid "$1") && $(component_pid "$1") != "$2" ]]; }
 
 component_pid() { awk -v name="$1" '$1 == name { print $2 }' "$MCS_VAR/components"; }
 
