@@ -111,18 +111,15 @@ end_fault_instance() {
 	mkdir -p "$MCS_TEST_DIR/failed" && mv "$folder/$1" "$MCS_TEST_DIR/failed/$1.$failed"
 }
 
-# The mutants that a case fails, for a table.
-# shellcheck disable=SC2016
-mutants_of() {
-	grep -lE "^(fault|hosts) (.* )?$1( |$)" "$here"/tests/mutants/*.patch |
-		sed 's|.*/||; s|\.patch$|`|; s|^|`|' | paste -sd ' '
-}
-
 # A row for docs/reliability.md: what happened, what clients saw, and the mutants that this case fails.
 table_row() {
 	local mutants late
 	late=$(sed -n 's/.*(at most \([0-9]* ms\) late.*/\1/p' "$4.out")
 	mutants=$(mutants_of "$1")
+	if [[ ! -e $4.json ]]; then
+		printf '| %s | – | – | – | – | – | – | – | %s | %s |\n' "$2" "${3:-kept}" "$mutants"
+		return
+	fi
 	jq -r --arg what "$2" --arg wrong "${3:-kept}" --arg mutants "$mutants" --arg late "${late:-–}" '"| " + ([$what,
 		.created, .unavailable, (.other + .no_answer), "\(.slowest_ms) ms", $late, .cuts, "\(.longest_away_ms) ms",
 		$wrong, $mutants] | map(tostring) | join(" | ")) + " |"' "$4.json"
@@ -138,34 +135,46 @@ load_line() {
 	jq -r '"#   created \(.created) (\(.created_a_second)/s), 429 \(.limited), 503 \(.unavailable), other \(.other), none \(.no_answer), slowest \(.slowest_ms) ms; sockets \(.sockets_mean), cuts \(.cuts), away at most \(.longest_away_ms) ms, followed \(.followed), wrong \(.wrong)"' "$1.json"
 }
 
+# run_case KIND NAME SECONDS OPTIONS WHAT: puts SECONDS of load (0: none) on the instance in use, calls KIND_NAME
+# meanwhile, and accounts for the load. KIND is fault or hosts; build/faults.md or build/hosts.md gets a row.
 run_case() {
-	local name=$1 instance=$2 seconds=$3 options=$4 what=$5 file begin=$EPOCHREALTIME wrong='' took
+	local kind=$1 name=$2 seconds=$3 options=$4 what=$5 file=$MCS_TEST_DIR/$2 begin=$SECONDS wrong=''
+	[[ $kind == hosts ]] || wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-before'
+	if ((seconds)); then
+		start_load "$file" "$seconds" || wrong+=' no-load'
+		wait_until 30 load_is_on "$file.log" || wrong+=' too-little-load'
+	fi
+	"${kind}_$name" >"$file.out" 2>&1 || wrong+=' the-fault-did-not-happen'
+	((seconds == 0)) || account_for "$file" "$options"
+	[[ $kind == hosts ]] || wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-after'
+	table_row "$name" "$what" "$wrong" "$file" >>"$here/build/${kind/%fault/faults}.md"
+	if [[ $wrong ]]; then
+		sed -n '/^  ok/!s/^/#   /p' "$file.out" | cut -c 1-1500
+		count_line "not ok - $name:$wrong ($((SECONDS - begin)) s)"
+		return 1
+	fi
+	[[ $kind == fault ]] || sed -n '/^  /!s/^/#   /p' "$file.out" | cut -c 1-300
+	count_line "ok - $name ($((SECONDS - begin)) s)"
+}
+
+# Waits for the end of the load whose files are $1.*, and compares its log with the database; adds to `wrong`.
+account_for() {
+	wait "$load_pid" || wrong+=' load-failed'
+	[[ $(jq .sockets_max "$1.json") -ge 200 ]] || wrong+=' too-few-subscribers'
+	wait_until 30 settled 2>>"$1.out" || wrong+=' not-settled'
+	# shellcheck disable=SC2086
+	account "$1.log" $2 >>"$1.out" 2>&1 || wrong+=' account'
+	load_line "$1"
+}
+
+run_fault_case() {
+	local name=$1 instance=$2
 	if ! use_fault_instance "$instance" >"$MCS_TEST_DIR/$instance.start" 2>&1; then
 		cat "$MCS_TEST_DIR/$instance.start"
 		count_line "not ok - $name (its instance did not start)"
 		return
 	fi
-	file=$MCS_TEST_DIR/$name
-	wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-before'
-	start_load "$file" "$seconds" || wrong+=' no-load'
-	wait_until 30 load_is_on "$file.log" || wrong+=' too-little-load'
-	"fault_$name" >"$file.out" 2>&1 || wrong+=' the-fault-did-not-happen'
-	wait "$load_pid" || wrong+=' load-failed'
-	[[ $(jq .sockets_max "$file.json") -ge 200 ]] || wrong+=' too-few-subscribers'
-	wait_until 30 settled 2>>"$file.out" || wrong+=' not-settled'
-	wait_until 30 is_ready 2>/dev/null || wrong+=' not-ready-after'
-	# shellcheck disable=SC2086
-	account "$file.log" $options >>"$file.out" 2>&1 || wrong+=' account'
-	took=$(((${EPOCHREALTIME//[.,]/} - ${begin//[.,]/}) / 1000000))
-	load_line "$file"
-	table_row "$name" "$what" "$wrong" "$file" >>"$here/build/faults.md"
-	if [[ $wrong ]]; then
-		sed -n '/^  ok/!s/^/#   /p' "$file.out" | cut -c 1-1500
-		count_line "not ok - $name:$wrong ($took s)"
-		end_fault_instance "$instance"
-	else
-		count_line "ok - $name ($took s)"
-	fi
+	run_case fault "$name" "${@:3}" || end_fault_instance "$instance"
 }
 
 test_faults() {
@@ -175,65 +184,8 @@ test_faults() {
 	for line in "${case_table[@]}"; do
 		IFS='|' read -r name instance seconds options what <<<"$line"
 		((seconds)) && [[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
-		run_case "$name" "$instance" "$seconds" "$options" "$what"
+		run_fault_case "$name" "$instance" "$seconds" "$options" "$what"
 	done
 	echo "# the fault suite took $((SECONDS - begin)) s; its table is build/faults.md"
 	print_tally "$MCS_TEST_DIR/failed"
-}
-
-# --- mutants --------------------------------------------------------------------------------------
-
-# ./mcs test --mutants [NAME...]: applies each of tests/mutants/*.patch, which takes one mechanism
-# out, to a copy of the tree, and expects what its first line names to fail: "fault CASE...", each of
-# these, "hosts CASE..." the same, or "bats FILE FILTER".
-test_mutants() {
-	local tree=$here/build/mutants patch name wanted=" $* "
-	need_packages "${program_packages[@]}" "${test_packages[@]}"
-	command -v patch >/dev/null || need_packages patch
-	rm -rf "$tree" && mkdir -p "$tree" || exit
-	tar -C "$here" --exclude=./build --exclude=./.git --exclude=./var -cf - . | tar -C "$tree" -xf - || exit
-	printf '%s\n' '| mutant | takes something out of | noticed by |' '|---|---|---|' >"$here/build/mutants.md"
-	for patch in "$here"/tests/mutants/*.patch; do
-		name=$(basename "$patch" .patch)
-		[[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
-		test_mutant "$name" "$patch" "$tree"
-	done
-	print_tally "$here/build/mutants"
-}
-
-test_mutant() {
-	local name=$1 patch=$2 tree=$3 kind what begin=$SECONDS output=$3/$1.out wrong patch_of
-	read -r kind what <"$patch"
-	mapfile -t patch_of < <(sed -n 's|^--- a/||p' "$patch")
-	if ! patch -s -d "$tree" -p1 <"$patch"; then
-		count_line "not ok - $name: the patch does not apply any more"
-		return
-	fi
-	if [[ $kind == fault || $kind == hosts ]]; then
-		# shellcheck disable=SC2086
-		MCS_BUILD='' "$tree/mcs" test "${kind/#fault/--faults}" $what >"$output" 2>&1
-		# shellcheck disable=SC2086
-		wrong=$(unnoticed_faults "$output" $what)
-	else
-		(cd "$tree" && mkdir -p build && flock build/.release.lock make -s all tools &&
-			bats --tap -f "${what#* }" "${what%% *}") >"$output" 2>&1
-		grep -q '^not ok' "$output" && wrong='' || wrong=$what
-	fi
-	patch -s -R -d "$tree" -p1 <"$patch"
-	if [[ $wrong ]]; then
-		count_line "not ok - $name: not noticed by $wrong ($((SECONDS - begin)) s); see $output"
-	else
-		count_line "ok - $name: noticed by $what ($((SECONDS - begin)) s)"
-		echo "| \`$name\` | \`${patch_of[*]}\` | ${what#tests/} |" >>"$here/build/mutants.md"
-		grep -E '^(not ok|#   +not ok)' "$output" | cut -c 1-160 | sed 's/^/#   /' | head -n 6
-	fi
-}
-
-# Prints those of the cases that did not fail, or did not get as far as to fail.
-unnoticed_faults() {
-	local output=$1 name
-	shift
-	for name; do
-		grep "^not ok - $name:" "$output" | grep -qv 'did not start' || printf '%s ' "$name"
-	done
 }

@@ -29,7 +29,7 @@ test_hosts() {
 		[[ $wanted == '  ' || $wanted == *" $name "* ]] || continue
 		[[ $set == "$current" ]] || use_set "$set" || return
 		current=$set
-		run_host_case "$name" "$seconds" "$options" "$what" || current='' # its hosts are not for the next one
+		run_case hosts "$name" "$seconds" "$options" "$what" || current='' # its hosts are not for the next one
 	done
 	echo "# the tests with several hosts took $((SECONDS - begin)) s; their table is build/hosts.md"
 	print_tally "$MCS_TEST_DIR"
@@ -55,32 +55,4 @@ use_set() {
 		return 1
 	fi
 	echo "# the hosts of the set $1 started in $((SECONDS - begin)) s"
-}
-
-run_host_case() {
-	local name=$1 seconds=$2 options=$3 what=$4 file=$MCS_TEST_DIR/$1 wrong='' begin=$SECONDS
-	if ((seconds)); then
-		start_load "$file" "$seconds" || wrong+=' no-load'
-		wait_until 30 load_is_on "$file.log" || wrong+=' too-little-load'
-	fi
-	"hosts_$name" >"$file.out" 2>&1 || wrong+=' what-happened'
-	if ((seconds)); then
-		wait "$load_pid" || wrong+=' load-failed'
-		[[ $(jq .sockets_max "$file.json") -ge 200 ]] || wrong+=' too-few-subscribers'
-		wait_until 30 settled 2>>"$file.out" || wrong+=' not-settled'
-		# shellcheck disable=SC2086
-		account "$file.log" $options >>"$file.out" 2>&1 || wrong+=' account'
-		table_row "$name" "$what" "$wrong" "$file" >>"$here/build/hosts.md"
-		load_line "$file"
-	else
-		printf '| %s | – | – | – | – | – | – | – | %s | %s |\n' "$what" "${wrong:-kept}" "$(mutants_of "$name")" >>"$here/build/hosts.md"
-	fi
-	sed -n '/^  /!s/^/#   /p' "$file.out" | cut -c 1-300
-	if [[ $wrong ]]; then
-		sed -n 's/^  not ok/#   &/p' "$file.out" | cut -c 1-1500
-		count_line "not ok - $name:$wrong ($((SECONDS - begin)) s)"
-		return 1
-	else
-		count_line "ok - $name ($((SECONDS - begin)) s)"
-	fi
 }
