@@ -167,3 +167,49 @@ stand_in() {
 	match "$output" ' one in '
 	match "$output" 'not ok - the shared instances of release did not end well'
 }
+
+# --- the Autobahn testsuite -----------------------------------------------------------------------
+
+@test "autobahn: without a folder, a checkout, or a Python that can import it: a line says so" {
+	mkdir -p "$BATS_TEST_TMPDIR/empty" "$BATS_TEST_TMPDIR/suite/autobahntestsuite"
+	run mcs test autobahn
+	same "$status $output" '1 mcs: usage: ./mcs test autobahn FOLDER [CASE...]; FOLDER is a checkout of the Autobahn testsuite'
+	run mcs test autobahn "$BATS_TEST_TMPDIR/none"
+	same "$status $output" "1 mcs: no folder $BATS_TEST_TMPDIR/none"
+	run mcs test autobahn "$BATS_TEST_TMPDIR/empty"
+	match "$status $output" '^1 mcs: .*/empty is no checkout of the Autobahn testsuite'
+	echo 'import nothing_of_that_name' >"$BATS_TEST_TMPDIR/suite/autobahntestsuite/wstest.py"
+	run mcs test autobahn "$BATS_TEST_TMPDIR/suite"
+	same "$status" 1
+	match "$output" 'mcs: python3 cannot import autobahntestsuite\.wstest'
+}
+
+# report CASE RECEIVED EXPECTED BEHAVIOR CLOSE CODE: a report of the fuzzingclient.
+report() {
+	jq -n --arg id "$1" --argjson received "$2" --argjson expected "$3" --arg behavior "$4" --arg close "$5" --argjson code "$6" \
+		'{id: $id, description: "A <b>case</b>.", $received, $expected, $behavior, behaviorClose: $close, remoteCloseCode: $code}' \
+		>"$BATS_TEST_TMPDIR/reports/case_$1.json"
+}
+
+@test "autobahn: an echo is judged by liveness, everything else by what the suite expects" {
+	local event='["message","{\"type\":\"connected\"}",false]'
+	mkdir "$BATS_TEST_TMPDIR/reports"
+	report 1.1 "[$event]" '{"OK":[["message","x",false]]}' FAILED OK 1000
+	report 1.2 "[$event]" '{"OK":[["message","x",false]]}' FAILED UNCLEAN null
+	report 2.1 "[$event,[\"pong\",\"x\"]]" '{"OK":[["pong","x"]]}' FAILED OK 1000
+	report 2.2 "[$event]" '{"OK":[["pong","x"]]}' FAILED OK 1000
+	report 9.1 "[$event]" '{"OK":[["message","x",false]]}' FAILED FAILED 1009
+	report 12.1 "[$event]" '{"OK":[]}' UNIMPLEMENTED OK null
+	jq -n '{mcs: ([$ARGS.positional[] | {(.): {reportfile: "case_\(.).json"}}] | add)}' --args 1.1 1.2 2.1 2.2 9.1 12.1 \
+		>"$BATS_TEST_TMPDIR/reports/index.json"
+	# shellcheck disable=SC2016
+	run bash -c 'here=$0; for file in tally autobahn; do . "$here/tests/harness/$file.sh"; done; count_autobahn "$1"; print_tally' \
+		"$MCS_ROOT" "$BATS_TEST_TMPDIR/reports"
+	same "$(head -n 6 <<<"$output")" 'ok 1 1.1 A case. (by liveness)
+not ok 2 1.2 A case.: received [], close UNCLEAN null
+ok 3 2.1 A case.
+not ok 4 2.2 A case.: received [], close OK 1000
+ok 5 9.1 A case. (close 1009: beyond the limit)
+ok 6 12.1 A case. # skip not negotiated'
+	same "${lines[-1]}" '3 passed, 2 failed, 1 skipped'
+}

@@ -34,6 +34,7 @@ cmd_test() {
 		--stress) test_stress "${@:2}"; return ;;
 		--server=*) choose_test_servers "${1#*=}" && shift ;;
 		docker) test_docker; return ;;
+		autobahn) test_autobahn "${@:2}"; return ;;
 	esac
 	need_packages "${program_packages[@]}" "${test_packages[@]}"
 	forget_settings
