@@ -8,14 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What is ignored may have been meant: a person is told. */
+/* An ignored name may be a mistake: a warning says so. */
 static void warn_of_file(const struct config *config) {
   if (*config->unknown)
     fprintf(stderr, "mcs-admin: %s: ignored, not settings: %s\n", getenv("MCS_ENV_FILE"),
             config->unknown);
 }
 
-/* The environment has names of all kinds in it: only what looks like a setting is worth a line. */
+/* The environment has many other names: only one that looks like a setting is worth a warning. */
 static void warn_of_environment(void) {
   for (char **entry = environ; *entry; entry++) {
     cleanup_free char *name = strndup(*entry, strcspn(*entry, "="));
@@ -27,7 +27,7 @@ static void warn_of_environment(void) {
   }
 }
 
-/* For scripts: whether there is such a setting; says which one was meant if there is not. */
+/* For scripts: whether there is such a setting; if not, it names the one that was meant. */
 static int check_name(const char *name) {
   if (config_is_setting(name))
     return 0;

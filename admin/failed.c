@@ -1,6 +1,6 @@
 /*
- * `mcs-admin failed`: uploads that failed permanently; with --retry they are opened again, in the
- * record first, then as jobs.
+ * `mcs-admin failed`: uploads that failed permanently; --retry opens them again, in the rows
+ * first, then as jobs.
  */
 
 #include "admin/commands.h"

@@ -1,8 +1,9 @@
 /*
  * `mcs-admin listen ADDRESS[,ADDRESS] COMMAND…`: listens, and becomes COMMAND with the socket as
  * its standard input, and the second one as descriptor 4. So a pool of responders gets the socket
- * that its web server connects to; and ./mcs run holds the web server's port itself: who comes
- * while that is started again waits, and only what runs it needs the right to a port below 1024.
+ * that its web server connects to. ./mcs run holds the web server's port in this way: clients that
+ * connect while the web server restarts wait, and the web server needs no right to a port below
+ * 1024.
  */
 
 #include "admin/commands.h"
@@ -22,7 +23,7 @@ static int listen_at(const char *where, const char **error) {
   return listen_is_unix(where) ? listen_unix(where, &made, error) : listen_tcp(where, error);
 }
 
-/* A moment's patience is for a web server that has just been killed. */
+/* A web server that has just been killed may hold the port for a moment. */
 static int listen_patiently(const char *where, const char **error) {
   int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
   int fd;
@@ -48,7 +49,7 @@ static void complain(const struct config *config, const char *where, const char 
     fprintf(stderr, "mcs: cannot listen on %s: %s\n", where, error);
 }
 
-/* The second one goes where no shell keeps anything; nothing else is there. */
+/* Shells keep nothing at descriptor 4. */
 static bool hold(const char *where, int descriptor, const char **error) {
   int fd = listen_patiently(where, error);
   if (fd < 0)

@@ -1,4 +1,4 @@
-/* mcs-admin: what an administrator does now and then, a command each. */
+/* mcs-admin: an administrator's occasional tasks, one command each. */
 
 #include "admin/commands.h"
 

@@ -1,8 +1,8 @@
 /*
  * `mcs-admin migrate`: updates the database's tables. Migrations are the numbered files
  * of sql/migrations, applied in order, each once and in a transaction of its own, by one process at
- * a time (an advisory lock). The first line of each names what it makes. Where nothing is to be
- * applied nothing is written: a role that may only use the tables can run the service.
+ * a time (an advisory lock). The first line of each names what it makes. Where none is
+ * missing it writes nothing: a role that may only use the tables can run the service.
  *
  * Before that it refuses a database or a pooler that the service would fail with later.
  */
@@ -96,7 +96,7 @@ static bool apply_all(PGconn *conn) {
   return true;
 }
 
-/* Text that clients send may have any letter of Unicode in it. */
+/* Clients may send any character of Unicode. */
 static bool check_encoding(const struct config *config, PGconn *conn) {
   const char *encoding = PQparameterStatus(conn, "server_encoding");
   if (!encoding || strcmp(encoding, "UTF8") == 0)
@@ -114,9 +114,8 @@ static int backend(struct pg *pg) {
   return pg_exec(pg, "backend", 0, NULL, deadline_ms, &r) == PG_DONE ? pg_i32(r, 0, 0) : 0;
 }
 
-/* Two connections at a time that the same process answers are a pooler's, and not sessions. Where
- * that is not seen now, because others use the pooler, statements fail later: see
- * docs/postgresql.md. */
+/* Two connections at a time that one server process serves are a pooler's, and not sessions. While
+ * others use the pooler this is not noticed, and statements fail later: see docs/postgresql.md. */
 static bool check_sessions(const struct config *config) {
   if (strcmp(config->postgres_pool_mode, "session") != 0)
     return true;

@@ -1,7 +1,6 @@
 /*
- * `mcs-admin ready [SECONDS]`: whether calls can be created as far as Redis is concerned, that is
- * whether a worker has loaded the open calls; waits for it for so long. What starts the service
- * asks before it lets anybody in.
+ * `mcs-admin ready [SECONDS]`: whether the live state in Redis is ready, that is, whether a worker
+ * has loaded the open calls; waits so long for that. `./mcs run` asks before it lets clients in.
  */
 
 #include "admin/commands.h"

@@ -19,7 +19,7 @@ static const char *const names[BACKEND__MAX] = {
 
 struct breaker {
   _Atomic int64_t probe_at_ms[BACKEND__MAX]; /* 0 while closed */
-  _Atomic int64_t written_ms[BACKEND__MAX];  /* when a write was last seen to be taken, or 0 */
+  _Atomic int64_t written_ms[BACKEND__MAX];  /* when a write last succeeded, or 0 */
 };
 
 struct breaker *breaker_new(void) {

@@ -18,7 +18,7 @@ struct buf {
 void buf_done(struct buf *b);
 /* Empties the buffer but keeps its memory. */
 void buf_clear(struct buf *b);
-/* Makes room for `more` bytes behind what is there (and a NUL); returns where they go. */
+/* Makes room for `more` bytes after the text (and a NUL); returns where they go. */
 char *buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_str(struct buf *b, const char *s);

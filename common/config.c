@@ -165,7 +165,7 @@ void config_start(struct config *config, const char *program, const char *purpos
     exit(2);
   }
   environment_forget_libpq(config);
-  /* Names are resolved by the C library, without a deadline of ours: bound its patience. */
+  /* The C library resolves names without a deadline of ours: shorten its own. */
   setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
   enum log_level level = LOG_INFO;
   log_level_parse(config->log_level, &level);

@@ -82,8 +82,8 @@ static void note_unknown(struct buf *unknown, const char *name) {
     buf_printf(unknown, " (did you mean %s?)", whole);
 }
 
-/* Whether a line's name (of `len` characters, 0 if it has none) may stand; one that is ignored goes
- * to `unknown`. */
+/* Whether a line's name (of `len` characters, 0 if it has none) is allowed; one that is ignored
+ * goes to `unknown`. */
 static bool check_name(const char *at, int len, struct buf *unknown, struct buf *error) {
   if (!len) {
     buf_str(error, "is not NAME=value");
@@ -123,10 +123,10 @@ char *config_file_read(const char *path) {
   FILE *f = fopen(path, "re");
   if (!f)
     return NULL;
-  enum { MOST = 1 << 20 };
-  char *text = calloc(1, MOST + 1);
+  enum { FILE_MAX = 1 << 20 };
+  char *text = calloc(1, FILE_MAX + 1);
   if (text)
-    text[fread(text, 1, MOST, f)] = '\0';
+    text[fread(text, 1, FILE_MAX, f)] = '\0';
   fclose(f);
   return text;
 }

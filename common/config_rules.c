@@ -45,7 +45,7 @@ const char *config_rule_name(const char *s) {
   return *s && made_of(s, "-._") ? NULL : "must be letters, digits, '-', '.' or '_'";
 }
 
-/* Libpq would take an element that is empty for a server on this host. */
+/* For libpq an empty element is a server on this host. */
 const char *config_rule_hosts(const char *s) {
   size_t len = strlen(s);
   if (len && (*s == ',' || s[len - 1] == ',' || strstr(s, ",,")))

@@ -33,7 +33,7 @@ static bool is_kept(const char *variable) {
   return false;
 }
 
-/* ./mcs run names the folder of the private server's socket, too. */
+/* ./mcs run may also name the folder of the private server's socket. */
 static bool is_private(const struct config *config) {
   char folder[CONFIG_ITEM_SIZE];
   snprintf(folder, sizeof(folder), "%s/run", config->var);

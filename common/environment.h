@@ -7,10 +7,10 @@
  * program, before it has threads.
  */
 
-/* Opens descriptors 0 to 2, those that are closed, on /dev/null: whatever is opened next would get
- * their numbers, and log lines would go into a connection. To be called first. */
+/* Opens those of descriptors 0 to 2 that are closed on /dev/null. Else the next file or connection
+ * would get such a number, and log lines would go into it. Call it first. */
 void environment_open_descriptors(void);
 
-/* Removes libpq's variables (PG…), which would add to our settings, but for a server that
- * POSTGRES_HOST names those of libpq.def. */
+/* Removes libpq's variables (PG…), which would add to our settings. For a server that POSTGRES_HOST
+ * names, those of libpq.def stay. */
 void environment_forget_libpq(const struct config *config);

@@ -1,4 +1,4 @@
-/* What a fault point does where they are compiled in. */
+/* What a failpoint does in builds that have them. */
 
 #include "common/failpoint.h"
 

@@ -4,8 +4,8 @@
  * Points at which tests let a program die or stop, to see that nothing is lost there. They are in
  * builds with -DMCS_FAILPOINTS only (MODE=faults), and nothing at all in others.
  *
- * FAILPOINT("name"): when the file $MCS_VAR/run/failpoint.name exists, one process that comes by
- * takes (removes) it and kills itself, or stops itself when the file begins with "stop".
+ * FAILPOINT("name"): when the file $MCS_VAR/run/failpoint.name exists, the first process that
+ * reaches the point removes it and kills itself, or stops itself when the file begins with "stop".
  */
 #ifdef MCS_FAILPOINTS
 #define FAILPOINT(name) failpoint(name)

@@ -1,4 +1,4 @@
-/* JSON text that is known to be right: its strings, by json-c, and its blanks. */
+/* The strings (by json-c) and blanks of JSON text that passed the check. */
 
 #include "common/json.h"
 

@@ -62,7 +62,7 @@ static int utf8_len(const unsigned char *p, size_t left) {
   return len;
 }
 
-/* Four hexadecimal digits behind a \u; -1 if they are not there. */
+/* Four hexadecimal digits after a \u; -1 if they are not there. */
 static int take_hex4(struct scan *s) {
   if (s->end - s->at < 4)
     return -1;
@@ -80,7 +80,7 @@ static int take_hex4(struct scan *s) {
   return value;
 }
 
-/* The part of an escape behind its "\u". */
+/* The part of an escape after its "\u". */
 static bool take_unicode_escape(struct scan *s) {
   int unit = take_hex4(s);
   if (unit < 0)
@@ -135,23 +135,23 @@ static size_t take_digits(struct scan *s, bool *nonzero) {
 
 /*
  * Length of a number (in range, see below) as PostgreSQL's numeric prints it, without an exponent:
- * the digits before the point without leading zeros, and as many behind it as were written, moved
+ * the digits before the point without leading zeros, and as many after it as were written, moved
  * by the exponent.
  */
 static int64_t numeric_len(const char *number, size_t len) {
   const char *end = number + len, *at = number + (*number == '-');
   int64_t whole = 0, fraction = 0, zeros = 0,
           exponent = 0; /* zeros: before the first other digit */
-  bool nonzero = false, behind = false;
+  bool nonzero = false, after_point = false;
   for (; at < end && *at != 'e' && *at != 'E'; at++) {
     if (*at == '.') {
-      behind = true;
+      after_point = true;
       continue;
     }
     nonzero |= *at != '0';
     zeros += !nonzero;
-    whole += !behind;
-    fraction += behind;
+    whole += !after_point;
+    fraction += after_point;
   }
   bool negative = at + 1 < end && at[1] == '-';
   for (at++; at < end; at++)
@@ -281,7 +281,7 @@ static bool take_value(struct scan *s, int depth) {
     } else if (!take_scalar(s)) {
       return false;
     }
-    for (;;) { /* behind a value: what it stands in goes on, or ends as well */
+    for (;;) { /* after a value: the array or object around it goes on, or ends as well */
       if (level == 0)
         return true;
       skip_blanks(s);

@@ -1,5 +1,4 @@
-/* Listening, on TCP and on unix sockets. What is done with those who come is the caller's business.
- */
+/* Listening, on TCP and on unix sockets. Accepting is the caller's business. */
 
 #include "common/listen.h"
 
@@ -28,7 +27,7 @@ static int listen_address(const struct addrinfo *ai) {
   return -1;
 }
 
-/* At the first address of that family which can be had. */
+/* At the first address of that family that is free. */
 static int listen_family(const struct addrinfo *found, int family) {
   int fd = -1;
   for (const struct addrinfo *ai = found; ai && fd < 0; ai = ai->ai_next)
@@ -81,7 +80,7 @@ static int bind_and_rename(const struct sockaddr_un *address, const char *path, 
   if (fd < 0)
     return -1;
   unlink(address->sun_path);
-  /* The mask, and no chmod(): when root does this, who knows what has that name then. */
+  /* The mask, and no chmod(): when root runs this, another process may have replaced the name. */
   mode_t mask = umask(0117);
   int bound = bind(fd, (const struct sockaddr *)address, sizeof(*address));
   umask(mask);

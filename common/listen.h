@@ -11,14 +11,14 @@ enum { LISTEN_BACKLOG = 1024 };
  * Listens on "host:port", "[v6]:port", or ":port" for every address; "[::]" is every address, too.
  * Of a name that has both, an IPv4 address, which is what web servers connect to. Returns a socket
  * (non-blocking, close-on-exec), the caller's to close. On failure -1, with errno as the failed
- * call left it (EINVAL where no call did) and in `*fault` why, a text that stays. Blocks while a
+ * call left it (EINVAL where no call did) and in `*error` why, a text that stays. Blocks while a
  * host's name is resolved.
  */
 must_check int listen_tcp(const char *where, const char **error);
 
 /*
- * Listens on a unix socket of that path, mode 0660, in the place of whatever was there: a name
- * beside it is bound and renamed, so that there is always a socket there that somebody listens on.
+ * Listens on a unix socket of that path, mode 0660, and replaces what was there: it binds another
+ * name and renames that, so that a process listens at the path at any time.
  * Returns a socket as listen_tcp() does; `*made` is what the path names then. On failure -1 and
  * why.
  */

@@ -1,4 +1,4 @@
-/* The log: levels, the line's shape, and batches for those who write many lines. */
+/* The log: levels, the line's shape, and batches for programs that write many lines. */
 
 #include "common/log.h"
 

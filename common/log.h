@@ -9,7 +9,7 @@
  */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_LEVEL__MAX };
 
-/* Sets the program's name (kept, not copied) and the least level that is written. */
+/* Sets the program's name (kept, not copied) and the lowest level that is written. */
 void log_init(const char *program, enum log_level min);
 /* "debug", "info", "warn", "error" → level; false for anything else. */
 bool log_level_parse(const char *name, enum log_level *level);

@@ -1,4 +1,4 @@
-/* Names that were meant: the edit distance (Levenshtein) between short names. */
+/* Finding the name that was meant: the edit distance (Levenshtein) between short names. */
 
 #include "common/nearest.h"
 

@@ -86,7 +86,7 @@ static void log_failure(struct pg *pg, const char *what, const char *why) {
   log_warn("pg.failed", "op=%s msg=\"%s\"", what, log_quote(why, quoted, sizeof(quoted)));
 }
 
-/* A server that stays away is not news every time. */
+/* A server that stays away is logged once in QUIET_MS. */
 static void log_no_connection(struct pg *pg, const char *why) {
   if (clock_monotonic_ms() < pg->quiet_until_ms)
     return;
@@ -122,7 +122,7 @@ static bool connect_address(struct pg *pg, const char *host, const char *address
   return true;
 }
 
-/* None of the host's addresses may take the time of those behind it. */
+/* No address of the host may take the time of the later ones. */
 static bool connect_host(struct pg *pg, int64_t deadline_ms) {
   char host[CONFIG_ITEM_SIZE];
   struct resolved found;
@@ -144,7 +144,7 @@ static bool connect_host(struct pg *pg, int64_t deadline_ms) {
   return false;
 }
 
-/* Begins with the host that was the right one last; none may take the time of those behind it. */
+/* Begins with the host that was the right one last; no host may take the time of the later ones. */
 static bool open_connection(struct pg *pg, int64_t deadline_ms) {
   int count = pg_hosts(pg->config);
   for (int left = count; left > 0; left--) {
@@ -187,7 +187,7 @@ static PGresult *collect(struct pg *pg, int64_t deadline_ms) {
   return NULL;
 }
 
-/* Nor is an error that a statement meets again and again. */
+/* So is an error that a statement meets again and again. */
 static void log_error_of(struct pg *pg, const char *what, const char *why) {
   char error[sizeof(pg->error)] = "";
   int64_t now_ms = clock_monotonic_ms();
@@ -272,7 +272,8 @@ static enum pg_outcome exec(struct pg *pg, enum pg_frame frame, const char *stat
   note_error(pg, statement, r);
   PQclear(r);
   /* Shutdowns and terminations (class 57P), a server that has become read-only and a plan that no
-   * longer fits: begin anew next time. An error was reported, so the statement was rolled back. */
+   * longer fits: the next statement gets a new connection. An error was reported, so the statement
+   * was rolled back. */
   if (outcome == PG_UNKNOWN || strncmp(pg->sqlstate, "57P", 3) == 0 ||
       strcmp(pg->sqlstate, "25006") == 0 || strcmp(pg->sqlstate, "26000") == 0 ||
       strcmp(pg->sqlstate, "0A000") == 0)

@@ -8,14 +8,13 @@
 #include <stdint.h>
 
 /*
- * A connection to PostgreSQL that makes itself again when it broke, with a deadline on everything:
- * to the one of POSTGRES_HOST's hosts that can be written to.
- * Statements are files of sql/queries, named without their suffix; all that a program uses are
- * prepared when it connects. Results are binary.
+ * A blocking connection to PostgreSQL that makes itself again when it broke, with a deadline on
+ * everything. It leads to the one of POSTGRES_HOST's hosts that can be written to. Statements are
+ * files of sql/queries, named without their suffix; all that a program uses are prepared when it
+ * connects. Results are binary.
  *
- * Through a pooler that hands out a connection for one transaction at a time (POSTGRES_POOL_MODE)
- * no statement is prepared and nothing outlives a transaction: what sessions rely on is set in
- * each.
+ * Through a pooler that gives a connection for one transaction only (POSTGRES_POOL_MODE) no
+ * statement is prepared and nothing outlives a transaction: each sets what sessions rely on.
  */
 struct pg;
 
@@ -32,7 +31,7 @@ void pg_disconnect(struct pg *pg);
 
 /*
  * Runs one statement, connecting first if needed, and blocks until `deadline_ms`. Parameters are
- * text (NULL = SQL NULL). On PG_DONE `*result` is to be cleared by the caller (cleanup_pgresult);
+ * text (NULL = SQL NULL). On PG_DONE the caller clears `*result` (cleanup_pgresult);
  * else it is NULL and the cause was logged; after PG_UNKNOWN the connection is closed.
  */
 must_check enum pg_outcome pg_exec(struct pg *pg, const char *statement, int count,
@@ -48,8 +47,8 @@ must_check enum pg_outcome pg_exec_open(struct pg *pg, const char *statement, in
 /* True when the last failure was a deadline (so the server hangs, rather than being gone). */
 bool pg_timed_out(const struct pg *pg);
 
-/* How many connections it has made: what a session had is gone when that has changed. */
+/* How many connections it has made: what a session had is gone when this number has changed. */
 unsigned pg_session(const struct pg *pg);
 
-/* The SQLSTATE of the last error, "" when there was none or the connection was at fault. */
+/* The SQLSTATE of the last error, "" when there was none or the connection broke. */
 const char *pg_sqlstate(const struct pg *pg);

@@ -1,5 +1,5 @@
 /* One asynchronous libpq connection: finding the host, connecting, backing off, one
- * statement at a time. What goes over the wire is pg.c's, the queue is pg_queue.c's. */
+ * statement at a time. What goes over the wire is pg_wire.c's, the queue is pg_queue.c's. */
 
 #include "common/pg_async.h"
 

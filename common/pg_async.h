@@ -9,8 +9,8 @@
 
 /*
  * An asynchronous connection to PostgreSQL on a libev loop, which makes itself again when it broke.
- * It finds the right host and address as common/pg.h does. Statements wait in a queue and run one
- * after the other, each with a deadline. Nothing here blocks.
+ * It leads to the one of POSTGRES_HOST's hosts that can be written to. Statements wait in a queue
+ * and run one after the other, each with a deadline. Nothing here blocks.
  *
  * Each failure closes the connection: a passed deadline, a broken socket, an error reply. All
  * statements are then called back at once, for callers prefer a quick failure to waiting for a

@@ -106,7 +106,8 @@ bool pg_send_setup(PGconn *conn, const struct config *config, const char *const 
 
 /* --- what comes back -------------------------------------------------------------------------- */
 
-/* Of all that comes back the first error counts, else the last rows: the frame's own are fewer. */
+/* The first error counts, else the last result with rows; only the statement itself and "session"
+ * have rows. */
 static void keep(PGresult **kept, PGresult *next) {
   bool failed = *kept && PQresultStatus(*kept) == PGRES_FATAL_ERROR;
   bool counts = PQresultStatus(next) == PGRES_TUPLES_OK ||

@@ -6,7 +6,7 @@
  * of others, the kernel's rarely used and often broken parts.
  *
  * A refused call fails with EPERM and does not kill: libraries try things and cope (a resolver's
- * module that wants a strange socket), and whoever is in control of a process gains nothing by it.
+ * module that wants a strange socket), and an attacker in control of a process gains nothing by it.
  */
 
 #include "common/privileges.h"
@@ -87,10 +87,10 @@ void privileges_drop(void) {
 /* --- the fence -------------------------------------------------------------------------------- */
 
 /*
- * Processes beside us are of the same user, and some of them (the web server, the databases) let
- * their user look into them: their memory and environment are files to whoever might trace them.
- * From within a Landlock domain nobody may trace who is outside of it. That the domain forbids
- * something of its own, here the making of block devices, is a formality. See landlock(7).
+ * Other processes have the same user, and some of them (the web server, the databases) let their
+ * user trace them, which means to read their memory and environment. A process in a Landlock domain
+ * cannot trace one outside of it. The domain must forbid something of its own, here making block
+ * devices: a formality. See landlock(7).
  */
 static void raise_fence(void) {
   const struct landlock_ruleset_attr rules = {.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_BLOCK};
@@ -115,7 +115,7 @@ static const char *const refused[] = {
     /* other users */
     "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid",
     "setfsgid", "capset",
-    /* who may do what with a file, and names that lead others astray */
+    /* permissions of files, and names that lead to other files */
     "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "setxattr",
     "lsetxattr", "fsetxattr", "mknod", "mknodat", "link", "linkat", "symlink", "symlinkat",
     "open_by_handle_at", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir", "truncate",
@@ -148,8 +148,8 @@ static int refuse_if(scmp_filter_ctx filter, int call, unsigned n, unsigned mask
                           SCMP_CMP(n, SCMP_CMP_MASKED_EQ, mask, value));
 }
 
-/* What is open stays as it is, but nothing is opened any more to be written: not /proc/PID/mem
- * either. Sanitizers write their reports. */
+/* No file can be opened for writing any more, nor /proc/PID/mem; open files stay as they are.
+ * Sanitizers write their reports. */
 static int refuse_writing(scmp_filter_ctx filter) {
 #ifndef __SANITIZE_ADDRESS__
   static const struct {
@@ -189,14 +189,14 @@ static int add_rules(scmp_filter_ctx filter) {
     error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
   if (!error)
     error = refuse_writing(filter);
-  /* Typing into the terminal of whoever started us. */
+  /* Typing into the terminal of the process that started us. */
   if (!error)
     error = refuse_if(filter, SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCSTI);
   return error ? error : refuse_if(filter, SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCLINUX);
 }
 
 void privileges_confine(void) {
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* without it neither is to be had */
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* both need it */
   raise_fence();
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (!filter)

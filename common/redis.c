@@ -85,7 +85,7 @@ static bool dial_address(struct redis *redis, const char *address, int port, int
   return true;
 }
 
-/* None of the host's addresses may take the time of those behind it. */
+/* No address of the host may take the time of the later ones. */
 static bool dial(struct redis *redis, const char *host, int port, int timeout_ms) {
   struct resolved found;
   const char *why;
@@ -160,7 +160,7 @@ static bool authenticate(struct redis *redis) {
   return reply && reply->type != REDIS_REPLY_ERROR;
 }
 
-/* A Sentinel may have named a master that is none any more. */
+/* A Sentinel may have named a former master. */
 static bool check_role(struct redis *redis) {
   if (!sentinel_count(redis->config))
     return true;
@@ -183,8 +183,8 @@ static bool learn_run_id(struct redis *redis) {
   return true;
 }
 
-/* A master that was cut off, and perhaps replaced, must not be read from for long either. One that
- * refuses for another reason, such as a full disk, is the master nevertheless. */
+/* Nothing may be read for long from a master that was cut off and perhaps replaced. One that
+ * refuses for another reason, such as a full disk, is still the master. */
 static bool check_writable(struct redis *redis) {
   int64_t now = clock_monotonic_ms();
   if (!sentinel_count(redis->config) || now - redis->written_ms < SENTINEL_WRITE_MS)

@@ -20,14 +20,14 @@ enum { REDIS_TIMEOUT_MS = 1000, REDIS_SENTINEL_TIMEOUT_MS = 300 };
 struct redis *redis_new(const struct config *config);
 void redis_free(struct redis *redis);
 
-/* Connects if it is not connected (a connection that the server closed meanwhile is noticed),
- * authenticates, learns the run id, loads the scripts. Where there are Sentinels one of them is
- * asked who the master is, and whoever is no master is refused. Blocks for a few REDIS_TIMEOUT_MS
- * at most.
+/* Connects if it is not connected (it notices a connection that the server closed meanwhile),
+ * authenticates, learns the run id, loads the scripts. Where there are Sentinels it asks one of
+ * them for the master, and refuses a server that is no master. Blocks for a few REDIS_TIMEOUT_MS at
+ * most.
  */
 must_check bool redis_connect(struct redis *redis);
-/* The same without the look whether the server closed the connection meanwhile (a system call): for
- * what changes nothing, and so can be asked again when it fails. */
+/* The same without the check whether the server closed the connection meanwhile (a system call):
+ * for reads, which can be repeated when they fail. */
 must_check bool redis_connect_for_reading(struct redis *redis);
 /* The run id of the server; "" while not connected. */
 const char *redis_run_id(const struct redis *redis);
@@ -43,13 +43,13 @@ void redis_queue_script(struct redis *redis, const char *script, int keys, int a
 /*
  * Sends what is queued and returns the next reply in order, to be freed (cleanup_reply). NULL: the
  * connection broke or timed out, and is closed; whatever was queued may or may not have been done.
- * A script that the server has forgotten (SCRIPT FLUSH) is loaded and run again, behind whatever
- * else is queued. An error reply is logged and returned: a definite refusal. One that another
- * connection might not get (a replica's) closes the connection: replies behind it are NULL.
+ * A script that the server has forgotten (SCRIPT FLUSH) is loaded and run again, after all that is
+ * queued. An error reply is logged and returned: a definite refusal. One that another connection
+ * might not get (a replica's) closes the connection: the replies after it are NULL.
  */
 must_check redisReply *redis_next(struct redis *redis);
-/* Why the server refused what was asked, or the connection; NULL when it has refused nothing since
- * the last redis_connect() began. */
+/* Why the server refused a command or the connection; NULL when it has refused nothing since the
+ * last redis_connect() began. */
 const struct refusal *redis_refusal(const struct redis *redis);
 /* True when the last failure was a time-out (so the server hangs, rather than being gone). */
 bool redis_timed_out(const struct redis *redis);

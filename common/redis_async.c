@@ -23,14 +23,14 @@ struct redis_async {
   const char *name;
   struct redis_async_owner owner;
   redisAsyncContext *redis; /* NULL while waiting for the next try; its data points back here */
-  bool asking;              /* it is a Sentinel's */
+  bool asking;              /* the connection is to a Sentinel */
   bool resolving;           /* the timer asks for the addresses again */
   int sentinel;             /* the one to ask */
-  struct redis_address at;  /* whom it is connecting to, or connected with */
+  struct redis_address at;  /* the server of this connection or attempt */
   char address[CONFIG_ITEM_SIZE]; /* that of its host; "" while it is not known */
   bool ready;
-  int64_t heard_ms; /* when the heartbeat was last replied to */
-  char said[200];   /* why it was lost, as last logged; "" when it has worked since */
+  int64_t heard_ms; /* when the last reply to a heartbeat came */
+  char said[200];   /* the last reason that was logged; "" when it has worked since */
   double backoff_s;
   ev_timer timer; /* the next try, the end of patience with this one, or the next heartbeat */
 };
@@ -86,7 +86,7 @@ static void on_auth(redisAsyncContext *redis, void *reply, void *arg) {
     redis_async_break(redis->data, r->str);
 }
 
-/* A Sentinel may have named a master that is none any more. */
+/* A Sentinel may have named a former master. */
 static void on_role(redisAsyncContext *redis, void *reply, void *arg) {
   if (reply && redis->data && !sentinel_is_master(reply))
     redis_async_break(redis->data, "not a master");
@@ -98,7 +98,7 @@ static void on_master(redisAsyncContext *redis, void *reply, void *arg) {
   struct redis_async *client = redis->data;
   struct redis_address master;
   if (!reply || !client)
-    return; /* lost; or given up */
+    return; /* the connection is lost or was broken off */
   if (!sentinel_read(reply, &master)) {
     redis_async_break(client, "the Sentinel knows no such master");
     return;

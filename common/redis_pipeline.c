@@ -59,7 +59,7 @@ bool redis_receive(struct redis *redis, redisReply **reply) {
   return true;
 }
 
-/* The next reply in order. What comes to a subscriber has no command. */
+/* The next reply in order. A message for a subscriber has no command. */
 static redisReply *next_in_order(struct redis *redis) {
   redisReply *reply = NULL;
   if (redis->next == redis->count)

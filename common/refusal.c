@@ -43,7 +43,7 @@ static const struct refusal by_postgres[] = {
     {.code = "", .meaning = "see the log"},
 };
 
-/* Whether the reply begins with the entry's words, or is its code and whatever follows. */
+/* Whether the reply begins with the entry's words, or with its code. */
 static bool matches(const struct refusal *refusal, const char *error) {
   const char *begins = refusal->begins ? refusal->begins : refusal->code;
   size_t len = strlen(begins);

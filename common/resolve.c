@@ -19,12 +19,12 @@ struct name {
   char host[CONFIG_ITEM_SIZE]; /* "": unused */
   bool asking;                 /* a thread is under way, which reads `host`: leave it alone */
   int64_t asked_ms, answered_ms;
-  int error;                               /* getaddrinfo()'s, of the last answer */
-  struct resolved known;                   /* the last good answer */
+  int error;                               /* getaddrinfo()'s, of the last result */
+  struct resolved known;                   /* the last good result */
   unsigned avoided[RESOLVE_ADDRESSES_MAX]; /* of each: the larger, the later it failed; 0: never */
 };
 
-/* All that follows, but for the locked part of a lookup's end, is touched by the one caller. */
+/* Only the one calling thread uses the rest; the end of a lookup runs under the lock. */
 static struct name names[NAMES_MAX];
 static unsigned avoidances;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -58,7 +58,7 @@ static int index_of(const struct resolved *resolved, const char *address) {
   return i;
 }
 
-static void take_answer(struct name *name, int error, const struct resolved *found) {
+static void take_result(struct name *name, int error, const struct resolved *found) {
   name->asking = false;
   name->answered_ms = clock_monotonic_ms();
   name->error = error;
@@ -80,7 +80,7 @@ static void *ask_in_thread(void *arg) {
   struct resolved found;
   int error = ask(name->host, 0, &found);
   pthread_mutex_lock(&lock);
-  take_answer(name, error, &found);
+  take_result(name, error, &found);
   pthread_cond_broadcast(&answered);
   pthread_mutex_unlock(&lock);
   return NULL;
@@ -118,7 +118,7 @@ static void start_asking(struct name *name) {
   if (name->asking)
     pthread_detach(thread);
   else
-    take_answer(name, EAI_MEMORY, &(struct resolved){0});
+    take_result(name, EAI_MEMORY, &(struct resolved){0});
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -143,7 +143,7 @@ static struct name *name_add(const char *host) {
   return place;
 }
 
-/* The known addresses, those that were avoided behind the others, the latest last. */
+/* The known addresses; those that were avoided come after the others, the latest last. */
 static void sort_known(const struct name *name, struct resolved *resolved) {
   int order[RESOLVE_ADDRESSES_MAX];
   for (int i = 0, at; i < name->known.count; i++) {

@@ -6,20 +6,20 @@
 #include <stdint.h>
 
 /*
- * The addresses of a host, without standing still for a name server that is slow or away: the C
- * library's resolver, which has no deadline, is asked by a thread (one a name), and the caller
- * waits for as long as it likes. For one thread of the program only; it may fork.
+ * The addresses of a host, without blocking for a name server that is slow or away. The C library's
+ * resolver has no deadline, so a thread for each name asks it, and the caller waits for as long as
+ * it likes. For one thread of the program only; it may fork.
  *
- * An answer holds for RESOLVE_FRESH_MS, so that a name that moved is followed by the next
- * connection. The last good one serves while the resolver is slow or away, and a failure is told at
- * once to everybody who comes before there is a better answer.
+ * A result holds for RESOLVE_FRESH_MS, so the next connection follows a name that moved. The last
+ * good result serves while the resolver is slow or away. After a failure all callers fail at once
+ * until there is a better result.
  */
 enum {
   RESOLVE_ADDRESSES_MAX = 8, /* of one name; the rest is left out */
   RESOLVE_FRESH_MS = 500,
   RESOLVE_PATIENCE_MS = 1000,      /* after that a lookup under way counts as failed */
-  RESOLVE_STALE_PATIENCE_MS = 250, /* the same where there is an older answer */
-  RESOLVE_FAILED_MS = 5000,        /* so long an error is told before the name is asked for anew */
+  RESOLVE_STALE_PATIENCE_MS = 250, /* the same where there is an older result */
+  RESOLVE_FAILED_MS = 5000,        /* an error holds so long before the name is looked up anew */
   RESOLVE_SHARE_MS = 700,          /* enough for TLS and a password over a slow network */
 };
 
@@ -43,11 +43,11 @@ enum resolve_status {
 must_check enum resolve_status resolve_poll(const char *host, struct resolved *resolved,
                                             const char **why);
 /* The same, but blocks until it is known, or `deadline_ms` (monotonic) at most. Pending then means
- * that it waited in vain, `*why` is set. */
+ * that the deadline passed, and `*why` is set. */
 must_check enum resolve_status resolve_wait(const char *host, int64_t deadline_ms,
                                             struct resolved *resolved, const char **why);
 /* How much of `left_ms` one of the `count` addresses that are left may take: an equal share, but at
- * least RESOLVE_SHARE_MS, for those behind it come first the next time. */
+ * least RESOLVE_SHARE_MS, for the later ones come first the next time. */
 int64_t resolve_share_ms(int64_t left_ms, int count);
 /* A connection to that address of the host failed: the others come first from now on. */
 void resolve_avoid(const char *host, const char *address);

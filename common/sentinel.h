@@ -7,9 +7,9 @@
 #include <stdbool.h>
 
 /*
- * What a client of Redis Sentinel has to know, without its connections: whom to ask, what, and what
- * the replies mean. A Sentinel's word is checked with the Redis that it names (ROLE), for it may
- * not have heard of a failover yet.
+ * What a client of Redis Sentinel must know, without its connections: which Sentinels there are,
+ * what to ask them, and what the replies mean. The client checks a Sentinel's reply with the Redis
+ * that it names (ROLE), for the Sentinel may not know of a failover yet.
  */
 struct redis_address {
   char host[CONFIG_ITEM_SIZE];
@@ -24,7 +24,7 @@ void sentinel_at(const struct config *config, int n, struct redis_address *senti
 /* The question, as words of a command; its last one points into `config`. */
 enum { SENTINEL_WORDS = 3 };
 void sentinel_question(const struct config *config, const char *words[SENTINEL_WORDS]);
-/* Reads its reply; false, and nothing set, when that names nobody. */
+/* Reads the reply; false, and nothing set, when it names no master. */
 must_check bool sentinel_read(const redisReply *reply, struct redis_address *master);
 
 /* Whether that is a master's reply to ROLE. */
@@ -32,8 +32,8 @@ must_check bool sentinel_is_master(const redisReply *role);
 
 /*
  * What each connection writes every SENTINEL_WRITE_MS, words of a command: a master that has been
- * cut off from its replicas (min-replicas-to-write), and perhaps replaced, refuses it. Who only
- * reads would otherwise never notice. It needs no memory, so a master that is full takes it.
+ * cut off from its replicas (min-replicas-to-write), and perhaps replaced, refuses it. A client
+ * that only reads would never notice otherwise. It needs no memory, so a full master takes it.
  */
 enum { SENTINEL_WRITE_WORDS = 2, SENTINEL_WRITE_MS = 1000 };
 extern const char *const sentinel_write[SENTINEL_WRITE_WORDS];
