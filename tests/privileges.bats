@@ -258,7 +258,7 @@ refused() {
 	local path own=(etc/deploy etc/lighttpd.conf)
 	[[ ${MCS_SERVER:-lighttpd} == lighttpd ]] || mapfile -t own < <(cd "$MCS_VAR" && find etc/*/)
 	for path in "" bin etc log config lock mcs.pid components bin/mcs-admin bin/mcs-responder bin/mcs-wsd \
-		bin/mcs-worker etc/postgresql.conf etc/pg_hba.conf etc/redis.conf "${own[@]}"; do
+		bin/mcs-worker etc/components etc/postgresql.conf etc/pg_hba.conf etc/redis.conf "${own[@]}"; do
 		same "$path $(stat -c %U "$MCS_VAR/$path")" "$path root"
 		cannot service test -w "$MCS_VAR/$path"
 	done
@@ -322,5 +322,5 @@ refused() {
 	[[ $number ]]
 	same "$session" "$number"
 	# Nor has it the director's connection to the supervisor, which would start components for it.
-	as_service sh -c '[ ! -e /proc/$$/fd/3 ]' 3</dev/null
+	same "$(as_service sh -c '[ -e /proc/$$/fd/3 ] && echo open || echo closed' 3</dev/null)" closed
 }
