@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <nettle/base64.h>
-#include <nettle/sha1.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,7 @@ struct headers {
   int keys, versions, origins; /* how often each was there */
 };
 
-enum { KEY_TEXT_LEN = 24, KEY_LEN = 16 };
+enum { KEY_LEN = 16 };
 
 static const struct refusal {
   enum handshake_status status;
@@ -227,24 +226,18 @@ static bool read_headers(struct slice rest, struct headers *headers) {
   }
 }
 
-/* The key must be the base64 of 16 bytes; writes what proves that we read it. */
-static bool read_key(struct slice key, char accept[HANDSHAKE_ACCEPT_SIZE]) {
+/* The key must be the base64 of 16 bytes. */
+static bool read_key(struct slice key, char accept[WS_ACCEPT_SIZE]) {
   struct base64_decode_ctx decoder;
-  uint8_t bytes[BASE64_DECODE_LENGTH(KEY_TEXT_LEN)], digest[SHA1_DIGEST_SIZE];
+  uint8_t bytes[BASE64_DECODE_LENGTH(WS_KEY_SIZE - 1)];
+  char text[WS_KEY_SIZE] = "";
   size_t len = sizeof(bytes);
   base64_decode_init(&decoder);
-  if (key.len != KEY_TEXT_LEN || !base64_decode_update(&decoder, &len, bytes, key.len, key.at) ||
+  if (key.len != WS_KEY_SIZE - 1 || !base64_decode_update(&decoder, &len, bytes, key.len, key.at) ||
       !base64_decode_final(&decoder) || len != KEY_LEN)
     return false;
-  static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  struct sha1_ctx sha1;
-  sha1_init(&sha1);
-  sha1_update(&sha1, key.len, (const uint8_t *)key.at);
-  sha1_update(&sha1, sizeof(guid) - 1, (const uint8_t *)guid);
-  sha1_digest(&sha1, sizeof(digest), digest);
-  static_assert(BASE64_ENCODE_RAW_LENGTH(SHA1_DIGEST_SIZE) == HANDSHAKE_ACCEPT_SIZE - 1, "size");
-  base64_encode_raw(accept, sizeof(digest), digest);
-  accept[HANDSHAKE_ACCEPT_SIZE - 1] = '\0';
+  memcpy(text, key.at, key.len);
+  ws_accept(text, accept);
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
+#include "common/ws.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,6 @@
 
 enum {
   HANDSHAKE_MAX = 16384 + 1024, /* what a web server lets through, and adds */
-  HANDSHAKE_ACCEPT_SIZE = 29,
   HANDSHAKE_CALL_ID_SIZE = 64,
   HANDSHAKE_ORIGIN_SIZE = 256,
 };
@@ -35,7 +35,7 @@ enum handshake_status {
 struct handshake {
   enum handshake_status status;
   bool is_head;                         /* the response has no body */
-  char accept[HANDSHAKE_ACCEPT_SIZE];   /* for an upgrade: Sec-WebSocket-Accept */
+  char accept[WS_ACCEPT_SIZE];          /* for an upgrade: Sec-WebSocket-Accept */
   char call_id[HANDSHAKE_CALL_ID_SIZE]; /* as sent, cut to the size; "" when there was none */
   bool has_origin;                      /* a browser says which page connects */
   char origin[HANDSHAKE_ORIGIN_SIZE];   /* of that page; "" when too long for any list */

@@ -32,7 +32,7 @@ static void check_protocol(const struct buf *protocol) {
 
 static void check_upgrade(const struct handshake *h) {
   cleanup_buf struct buf out = {0};
-  HOLDS(strlen(h->accept) == HANDSHAKE_ACCEPT_SIZE - 1);
+  HOLDS(strlen(h->accept) == WS_ACCEPT_SIZE - 1);
   HOLDS(strlen(h->call_id) < HANDSHAKE_CALL_ID_SIZE);
   for (const char *p = h->call_id; *p; p++)
     HOLDS((unsigned char)*p > 0x20 && *p != 0x7f);
