@@ -114,6 +114,8 @@ $(B)/tests/test_redis_async $(B)/tests/test_pg_async: UNIT_LIBS := -lev
 $(B)/tests/test_request: $(B)/fcgi/http/request.o
 $(B)/tests/test_reply: $(B)/fcgi/http/reply.o
 $(addprefix $(B)/tests/,test_component test_control test_folder test_logs test_table): $(filter-out %/main.o,$(supervisor_SRC:%.c=$(B)/%.o))
+$(B)/tests/test_gateway: $(B)/fcgi/http/gateway.o
+$(B)/tests/test_gateway: UNIT_LIBS := -lfcgi
 $(B)/tests/test_route: $(B)/fcgi/http/route.o
 $(B)/tests/test_router: $(patsubst %,$(B)/fcgi/http/%.o,router route body request reply cors)
 $(B)/tests/test_error: $(B)/fcgi/api/error.o $(B)/fcgi/http/reply.o

@@ -24,12 +24,13 @@ static void answer(struct gateway *gateway, struct responder *responder, struct 
                    struct reply *reply, struct buf *rendered) {
   const struct config *config = responder->config;
   request_read(request, gateway, config->base_path);
-  reply_reset(reply);
   router_answer(&routes_api, config, responder, request, reply);
+  bool head = strcmp(request->method, "HEAD") == 0;
   buf_clear(rendered);
-  reply_render(reply, strcmp(request->method, "HEAD") == 0, rendered);
-  gateway_reply(gateway, rendered);
+  reply_render(reply, head, rendered);
+  gateway_reply(gateway, rendered, reply->stream.fill && !head ? &reply->stream : NULL);
   refusals_log(request, reply);
+  reply_reset(reply);
 }
 
 /* `stripe`: see row_insert(). */
@@ -39,6 +40,7 @@ static void serve(struct responder *responder, int stripe, bool cgi) {
   struct request request = {0};
   struct reply reply = {0};
   struct buf rendered = {0};
+  reply_reset(&reply);
   responder->store = store_new(responder->config, responder->breaker, stripe, !cgi);
   for (enum gateway_event event;
        (event = gateway_accept(gateway, cgi                                     ? -1

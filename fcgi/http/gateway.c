@@ -1,15 +1,16 @@
 /*
- * The way to the web server. libfcgi knows no time-outs, and would spend more system calls on a
- * request than all else together; so connections are accepted and closed here, and the library has
- * the protocol. Signals that stop the process are held back and read, so they arrive between two
- * requests only. A timer that ticks now and then shuts down a connection whose request takes too
- * long from its first byte to its last.
+ * The way to the web server. libfcgi has the protocol, but no time-outs, and it would spend more
+ * system calls on a connection than everything else together. So this module accepts and closes the
+ * connections. Signals that stop the process are blocked and read between two requests only. A
+ * timer that ticks now and then shuts down a connection whose request takes too long from its first
+ * byte to its last; a streamed reply has that time for each piece.
  */
 
 #include "fcgi/http/gateway.h"
 
 #include "common/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ enum {
   REQUEST_SECONDS = 15,
   TICK_SECONDS = 3,
   CHUNK = 8192,
+  PIECE = 8000, /* of a stream: fits with its record's header into libfcgi's buffer */
   PAUSE_MS = 100,
   SOCKET_ROOM = 100000,
 };
@@ -44,7 +46,7 @@ struct gateway {
 };
 
 static volatile sig_atomic_t under_way = -1; /* the connection of the present request */
-static volatile sig_atomic_t ticks;          /* since it began */
+static volatile sig_atomic_t ticks;          /* since it began, or made progress */
 
 static void on_tick(int signal) {
   ticks = ticks + 1;
@@ -206,14 +208,15 @@ void gateway_drain_body(struct gateway *g) {
     (void)!gateway_read_body(g, 0, &nothing);
 }
 
-static void write_all(const char *data, size_t len) {
+static bool write_all(const char *data, size_t len) {
   while (len) {
     ssize_t n = write(STDOUT_FILENO, data, len);
     if (n <= 0)
-      return; /* the web server is gone; nobody to tell */
+      return false; /* the web server is gone; nobody to tell */
     data += n;
     len -= (size_t)n;
   }
+  return true;
 }
 
 /* Behind a web server that reads no faster than its client (Apache, HAProxy) the socket has to take
@@ -225,21 +228,63 @@ static void make_room(int fd, size_t len) {
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-void gateway_reply(struct gateway *g, const struct buf *reply) {
-  gateway_drain_body(g);
-  if (g->cgi) {
-    write_all(reply->data, reply->len);
-    return;
+static void restart_deadline(const struct gateway *g) {
+  const struct itimerval timer = {.it_value.tv_sec = REQUEST_SECONDS};
+  if (g->cgi)
+    setitimer(ITIMER_REAL, &timer, NULL);
+  else
+    ticks = 0;
+}
+
+/* False: the web server is gone, or was cut off. */
+static bool send_piece(struct gateway *g, const char *piece, size_t len) {
+  bool sent = g->cgi ? write_all(piece, len)
+                     : FCGX_PutStr(piece, (int)len, g->request.out) == (int)len &&
+                           FCGX_FFlush(g->request.out) == 0;
+  restart_deadline(g);
+  return sent;
+}
+
+/* True when all of it was sent. */
+static bool send_stream(struct gateway *g, const struct stream *stream) {
+  char piece[PIECE];
+  for (int64_t left = stream->len; left != 0;) {
+    size_t size = left > 0 && left < PIECE ? (size_t)left : PIECE;
+    ssize_t n = stream->fill(stream->context, piece, size);
+    if (n <= 0)
+      return n == 0 && left < 0;
+    assert((size_t)n <= size);
+    if (!send_piece(g, piece, (size_t)n))
+      return false;
+    if (left > 0)
+      left -= n;
   }
-  make_room(g->request.ipcFd, reply->len);
-  FCGX_PutStr(reply->data, (int)reply->len, g->request.out);
-  /* One request a connection, whatever the server asked for. The library would wait for the peer to
-   * close first, so that nothing unread takes the reply away; but the body was read to its end (a
-   * request that was cut short it does close so). */
+  return true;
+}
+
+/* One request a connection, whatever the server asked for. The library would wait for the peer to
+ * close first, so that nothing unread takes the reply away; but the body was read to its end (a
+ * request that was cut short it does close so). */
+static void end_request(struct gateway *g, bool complete) {
   g->request.keepConnection = 1;
-  FCGX_Finish_r(&g->request);
+  if (complete)
+    FCGX_Finish_r(&g->request);
+  else
+    FCGX_Free(&g->request, 0); /* without FastCGI's record that says that all is well */
   if (g->request.ipcFd >= 0)
     close(g->request.ipcFd);
   g->request.ipcFd = -1;
   under_way = -1;
+}
+
+void gateway_reply(struct gateway *g, const struct buf *reply, const struct stream *stream) {
+  gateway_drain_body(g);
+  if (g->cgi) {
+    if (write_all(reply->data, reply->len) && stream)
+      (void)send_stream(g, stream);
+    return;
+  }
+  make_room(g->request.ipcFd, reply->len);
+  FCGX_PutStr(reply->data, (int)reply->len, g->request.out);
+  end_request(g, !stream || send_stream(g, stream));
 }

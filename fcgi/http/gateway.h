@@ -2,6 +2,7 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
+#include "fcgi/http/stream.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,6 +47,15 @@ must_check enum gateway_body gateway_read_body(struct gateway *g, size_t max, st
 /* Reads to the end what has not been read of the body, and forgets it. */
 void gateway_drain_body(struct gateway *g);
 
-/* Sends a CGI reply (headers, blank line, body) in one write where it fits, and ends the request.
- * The body is drained first: a web server that is still sending it would lose the reply. */
-void gateway_reply(struct gateway *g, const struct buf *reply);
+/*
+ * Sends a CGI reply (headers, blank line, body) in one write where it fits, and ends the request.
+ * The body of the request is drained first: a web server that is still sending it would lose the
+ * reply.
+ *
+ * `stream`, if not NULL, follows piece by piece. While it does, the request's deadline starts again
+ * with every piece that the web server has taken. When the producer fails, or does not keep to its
+ * length, the connection is cut, so that the web server does not take what it has for the whole;
+ * before the first piece nothing has been sent yet.
+ * (Plain CGI cannot say so for a stream of unknown length.) The caller ends the stream.
+ */
+void gateway_reply(struct gateway *g, const struct buf *reply, const struct stream *stream);

@@ -1,4 +1,4 @@
-/* Replies: status, headers, JSON bodies, and their form as CGI wants it. */
+/* Replies: status, headers, a body, and their form as CGI wants it. */
 
 #include "fcgi/http/reply.h"
 
@@ -33,14 +33,23 @@ const char *reply_status_text(int status) {
   assert(!"a status that the table does not have");
 }
 
+static void end_stream(struct reply *reply) {
+  if (reply->stream.done)
+    reply->stream.done(reply->stream.context);
+  reply->stream = (struct stream){0};
+}
+
 void reply_reset(struct reply *reply) {
   reply->status = 200;
+  reply->content_type = REPLY_JSON;
+  end_stream(reply);
   buf_clear(&reply->headers);
   buf_clear(&reply->body);
   buf_clear(&reply->reason);
 }
 
 void reply_done(struct reply *reply) {
+  end_stream(reply);
   buf_done(&reply->headers);
   buf_done(&reply->body);
   buf_done(&reply->reason);
@@ -63,14 +72,36 @@ void reply_refuse(struct reply *reply, int status, const char *reason) {
   buf_clear(&reply->reason);
   buf_str(&reply->reason, reason);
   buf_clear(&reply->body);
+  end_stream(reply);
+  reply->content_type = REPLY_JSON;
+}
+
+void reply_stream(struct reply *reply, const char *content_type, const struct stream *stream) {
+  reply->content_type = content_type;
+  reply->stream = *stream;
+}
+
+/* A JSON body ends with a newline, so that a prompt does not stick to it. */
+static bool ends_line(const struct reply *reply) {
+  return reply->body.len && strcmp(reply->content_type, REPLY_JSON) == 0;
+}
+
+static void add_body_headers(const struct reply *reply, struct buf *out) {
+  int64_t len = reply->stream.fill ? reply->stream.len
+                                   : (int64_t)(reply->body.len + (size_t)ends_line(reply));
+  buf_str(out, "Content-Type: ");
+  buf_str(out, reply->content_type);
+  if (len >= 0) {
+    buf_str(out, "\r\nContent-Length: ");
+    buf_i64(out, len);
+  }
+  buf_str(out, "\r\n");
 }
 
 void reply_render(const struct reply *reply, bool head, struct buf *out) {
-  if (reply->status != 204) {
-    buf_str(out, "Content-Type: application/json\r\nContent-Length: ");
-    buf_i64(out, (long long)reply->body.len);
-    buf_str(out, "\r\n");
-  }
+  bool has_body = reply->status != 204;
+  if (has_body)
+    add_body_headers(reply, out);
   buf_str(out, "Cache-Control: no-store\r\n");
   buf_add(out, buf_text(&reply->headers), reply->headers.len);
   /* Last: to HAProxy a Location that follows is a redirect, whatever the status was. */
@@ -79,6 +110,9 @@ void reply_render(const struct reply *reply, bool head, struct buf *out) {
   buf_chr(out, ' ');
   buf_str(out, reply_status_text(reply->status));
   buf_str(out, "\r\n\r\n");
-  if (!head && reply->status != 204)
-    buf_add(out, buf_text(&reply->body), reply->body.len);
+  if (head || !has_body || reply->stream.fill)
+    return;
+  buf_add(out, buf_text(&reply->body), reply->body.len);
+  if (ends_line(reply))
+    buf_chr(out, '\n');
 }

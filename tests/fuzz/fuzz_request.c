@@ -155,7 +155,9 @@ static void check_body(const char *body, int status) {
   struct json_tokener *tokener = json_tokener_new();
   struct json_object *value, *error, *message;
   json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-  value = json_tokener_parse_ex(tokener, body, (int)strlen(body));
+  size_t len = strlen(body);
+  HOLDS(len && body[len - 1] == '\n' && strchr(body, '\n') == body + len - 1);
+  value = json_tokener_parse_ex(tokener, body, (int)len);
   HOLDS(value && json_object_is_type(value, json_type_object));
   if (status >= 400) {
     HOLDS(json_object_object_length(value) == 2);

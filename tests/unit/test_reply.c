@@ -21,11 +21,11 @@ static void test_good_reply(void) {
   reply_reset(&reply);
   check_rendered(&reply, false, RENDERED("200 OK", "0", "", ""));
   buf_str(&reply.body, "{\"a\":1}");
-  check_rendered(&reply, false, RENDERED("200 OK", "7", "", "{\"a\":1}"));
+  check_rendered(&reply, false, RENDERED("200 OK", "8", "", "{\"a\":1}\n"));
   reply.status = 201;
   reply_header(&reply, "Location", "/calls/x");
   check_rendered(&reply, false,
-                 RENDERED("201 Created", "7", "Location: /calls/x\r\n", "{\"a\":1}"));
+                 RENDERED("201 Created", "8", "Location: /calls/x\r\n", "{\"a\":1}\n"));
   reply_done(&reply);
 }
 
@@ -34,9 +34,83 @@ static void test_head(void) {
   struct reply reply = {0};
   reply_reset(&reply);
   buf_str(&reply.body, "{\"a\":1}");
-  check_rendered(&reply, true, RENDERED("200 OK", "7", "", ""));
+  check_rendered(&reply, true, RENDERED("200 OK", "8", "", ""));
   reply_done(&reply);
 }
+
+/* Other types than JSON are sent as they are. */
+static void test_content_type(void) {
+  struct reply reply = {0};
+  reply_reset(&reply);
+  reply.content_type = "text/plain; charset=utf-8";
+  buf_str(&reply.body, "text");
+  check_rendered(&reply, false,
+                 "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\n"
+                 "Cache-Control: no-store\r\nStatus: 200 OK\r\n\r\ntext");
+  reply_refuse(&reply, 404, "no");
+  check_rendered(&reply, false, RENDERED("404 Not Found", "0", "", ""));
+  reply_done(&reply);
+}
+
+/* --- streams ---------------------------------------------------------------------------------- */
+
+static int ended; /* how often a stream was ended */
+
+static ssize_t never_fill(void *context, char *out, size_t size) {
+  (void)context, (void)out, (void)size;
+  CHECK(!"rendering asks no producer");
+  return -1;
+}
+
+static void end(void *context) {
+  CHECK(context == &ended);
+  ended++;
+}
+
+static void begin_stream(struct reply *reply, int64_t len) {
+  const struct stream stream = {.len = len, .fill = never_fill, .done = end, .context = &ended};
+  ended = 0;
+  reply_reset(reply);
+  reply_stream(reply, "audio/wav", &stream);
+}
+
+static void test_stream(void) {
+  struct reply reply = {0};
+  begin_stream(&reply, 123456789012);
+  for (int head = 0; head < 2; head++)
+    check_rendered(&reply, head,
+                   "Content-Type: audio/wav\r\nContent-Length: 123456789012\r\n"
+                   "Cache-Control: no-store\r\nStatus: 200 OK\r\n\r\n");
+  CHECK_INT(ended, 0);
+  reply_done(&reply);
+  CHECK_INT(ended, 1);
+  reply_done(&reply);
+  CHECK_INT(ended, 1);
+}
+
+static void test_stream_of_unknown_length(void) {
+  struct reply reply = {0};
+  begin_stream(&reply, -1);
+  check_rendered(&reply, false,
+                 "Content-Type: audio/wav\r\nCache-Control: no-store\r\nStatus: 200 OK\r\n\r\n");
+  reply_reset(&reply);
+  CHECK_INT(ended, 1);
+  check_rendered(&reply, false, RENDERED("200 OK", "0", "", ""));
+  reply_done(&reply);
+  CHECK_INT(ended, 1);
+}
+
+static void test_refused_stream(void) {
+  struct reply reply = {0};
+  begin_stream(&reply, 5);
+  reply_refuse(&reply, 503, "no");
+  CHECK_INT(ended, 1);
+  check_rendered(&reply, false, RENDERED("503 Service Unavailable", "0", "", ""));
+  reply_done(&reply);
+  CHECK_INT(ended, 1);
+}
+
+/* --- headers, statuses, memory ---------------------------------------------------------------- */
 
 static void test_no_content(void) {
   struct reply reply = {0};
@@ -124,14 +198,18 @@ static void test_large_body(void) {
   reply.body.len = 1 << 20;
   reply.body.data[1 << 20] = '\0';
   reply_render(&reply, false, &out);
-  CHECK(strstr(buf_text(&out), "\r\nContent-Length: 1048576\r\n"));
-  CHECK_INT(strlen(strstr(buf_text(&out), "\r\n\r\n") + 4), 1 << 20);
+  CHECK(strstr(buf_text(&out), "\r\nContent-Length: 1048577\r\n"));
+  CHECK_INT(strlen(strstr(buf_text(&out), "\r\n\r\n") + 4), (1 << 20) + 1);
   reply_done(&reply);
 }
 
 int main(void) {
   RUN(test_good_reply);
   RUN(test_head);
+  RUN(test_content_type);
+  RUN(test_stream);
+  RUN(test_stream_of_unknown_length);
+  RUN(test_refused_stream);
   RUN(test_no_content);
   RUN(test_headers);
   RUN(test_status_lines);
