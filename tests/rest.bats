@@ -314,6 +314,24 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 	expect 405
 }
 
+# How the last reply's body ends, and whether Content-Length says how long it is.
+body_end() { echo "$(tail -c 2 "$BATS_TEST_TMPDIR/body" | od -An -c | tr -d ' ') $(($(wc -c <"$BATS_TEST_TMPDIR/body") - $(header Content-Length)))"; }
+
+@test "each JSON body ends with a newline" {
+	fresh_key
+	create_call
+	same "$(body_end)" '}\n 0'
+	local path
+	for path in / /health /ready /metrics "/calls/$call_id" /calls/x /nope '/ws?call_id=x'; do
+		api GET "$path"
+		same "$path $(body_end)" "$path }\\n 0"
+	done
+	KEY='' api GET /metrics
+	same "$status_code $(body_end)" '401 }\n 0'
+	api PUT /calls
+	same "$status_code $(body_end)" '405 }\n 0'
+}
+
 @test "OPTIONS answers 204 with what is allowed, without a key" {
 	local path
 	for path in / /health /ready /metrics /calls/019a0000-0000-7000-8000-000000000000; do

@@ -81,7 +81,7 @@ fields_of() { jq -c keys_unsorted <<<"$1"; }
 }
 
 @test "a key that is not valid fails with 401" {
-	as_printed "$authentication -w '\\n%{http_code}'"
+	as_printed "$authentication -w '%{http_code}'"
 	same "$body" $'{"error":"Unauthorized","message":"Invalid API key"}\n401'
 }
 

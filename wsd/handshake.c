@@ -340,7 +340,7 @@ void handshake_refuse(struct buf *out, enum handshake_status status, const char 
     assert(refusal < refusals + ARRAY_LEN(refusals));
   }
   cleanup_buf struct buf body = {0};
-  buf_printf(&body, "{\"error\":\"%s\",\"message\":\"%s\"}", refusal->reason,
+  buf_printf(&body, "{\"error\":\"%s\",\"message\":\"%s\"}\n", refusal->reason,
              message ? message : refusal->message);
   buf_printf(out,
              "HTTP/1.1 %d %s\r\n%sContent-Type: application/json\r\nContent-Length: %zu\r\n"

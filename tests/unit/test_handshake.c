@@ -295,7 +295,7 @@ static void test_refusal_texts(void) {
   cleanup_buf struct buf get = {0}, head = {0};
   handshake_refuse(&get, HANDSHAKE_NOT_FOUND, "Call not found", false);
   CHECK_STR(strstr(get.data, "\r\n\r\n"),
-            "\r\n\r\n{\"error\":\"Not Found\",\"message\":\"Call not found\"}");
+            "\r\n\r\n{\"error\":\"Not Found\",\"message\":\"Call not found\"}\n");
   handshake_refuse(&head, HANDSHAKE_METHOD, NULL, true);
   CHECK_STR(strstr(head.data, "\r\n\r\n"), "\r\n\r\n");
   CHECK(!strstr(head.data, "Content-Length: 0"));
