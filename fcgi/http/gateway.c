@@ -193,7 +193,8 @@ enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *b
       break;
     total += n;
     size_t room = max - body->len;
-    buf_add(body, chunk, (size_t)n < room ? (size_t)n : room);
+    if (room) /* else there would be a buffer for nothing */
+      buf_add(body, chunk, (size_t)n < room ? (size_t)n : room);
   }
   if (!g->cgi && FCGX_GetError(g->request.in) != 0)
     return BODY_CUT_SHORT;
