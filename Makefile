@@ -33,7 +33,7 @@ CALLS  := call create find id job keyring keys lifecycle message metrics next pl
           store \
           $(addprefix live/,admit apply claim query rebuild script)
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
-COMMON := breaker buf clock config config_file config_print config_rules config_table environment failpoint json json_check listen log nearest pg pg_value pg_wire privileges redis redis_pipeline redis_scripts redis_subscribe refusal resolve sentinel token \
+COMMON := breaker buf clock config config_file config_print config_rules config_table environment failpoint json json_check listen log nearest params percent pg pg_value pg_wire privileges redis redis_pipeline redis_scripts redis_subscribe refusal resolve sentinel token \
           dial http_head ws ws_client
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
 # The clients that run on a libev loop: only programs with such a loop link them.
@@ -98,7 +98,7 @@ $(B)/gen/lua.c: tools/embed $(wildcard lua/*.lua)
 
 # --- unit tests: one program for each module, no test framework beyond tests/unit/test.h -------------------
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-FUZZ := request target json call handshake inlet config
+FUZZ := request target params json call handshake inlet config
 $(B)/tests/%: tests/unit/%.c tests/unit/test.h $(LIBS) Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"

@@ -3,11 +3,13 @@
 #include "wsd/handshake.h"
 
 #include "calls/call.h"
+#include "common/params.h"
 #include "common/token.h"
 
 #include <assert.h>
 #include <nettle/base64.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,7 +31,7 @@ struct headers {
   int keys, versions, origins; /* how often each was there */
 };
 
-enum { KEY_LEN = 16 };
+enum { KEY_LEN = 16, AFTER_DIGITS_MAX = 7 /* as CALL_SEQ_MAX has */ };
 
 static const struct refusal {
   enum handshake_status status;
@@ -116,31 +118,30 @@ static bool path_matches(struct slice path, const char *base_path) {
   return is(rest, "/ws") || is(rest, "/ws/");
 }
 
-/* The value of the first parameter of that name, cut to the size; "" and false when there is none.
- */
-static bool find_parameter(struct slice query, const char *wanted, char *out, size_t size) {
-  out[0] = '\0';
-  while (query.len) {
-    struct slice value = cut(&query, '&');
-    struct slice name = cut(&value, '=');
-    if (!is(name, wanted))
-      continue;
-    size_t len = value.len < size ? value.len : size - 1;
-    memcpy(out, value.at, len);
-    out[len] = '\0';
-    return true;
-  }
-  return false;
+static bool read_after(struct handshake *h, const char *value) {
+  size_t digits = strspn(value, "0123456789");
+  h->has_after = true;
+  if (!digits || value[digits] || digits > AFTER_DIGITS_MAX)
+    return false;
+  h->after = atoi(value);
+  return h->after <= CALL_SEQ_MAX;
 }
 
-static bool read_after(struct handshake *h, struct slice query) {
-  char after[9]; /* digits enough for CALL_SEQ_MAX, and one that says that there are too many */
-  h->has_after = find_parameter(query, "after", after, sizeof(after));
-  if (!h->has_after)
-    return true;
-  h->after = atoi(after);
-  size_t digits = strspn(after, "0123456789");
-  return digits && !after[digits] && digits < sizeof(after) - 1 && h->after <= CALL_SEQ_MAX;
+/* The first parameter of a name counts. A malformed one is taken as it was sent: no call has it. */
+static bool read_query(struct handshake *h, struct slice query) {
+  cleanup_params struct params params = {.at = query.at, .len = query.len};
+  bool has_call_id = false, good = true;
+  for (enum params_step step;
+       (step = params_next(&params)) == PARAMS_GOOD || step == PARAMS_MALFORMED;) {
+    const char *name = buf_text(&params.name), *value = buf_text(&params.value);
+    if (!has_call_id && strcmp(name, "call_id") == 0) {
+      has_call_id = true;
+      snprintf(h->call_id, sizeof(h->call_id), "%s", value);
+    } else if (!h->has_after && strcmp(name, "after") == 0) {
+      good = read_after(h, value);
+    }
+  }
+  return good;
 }
 
 static enum handshake_status check_request_line(struct handshake *h, struct slice line,
@@ -157,8 +158,7 @@ static enum handshake_status check_request_line(struct handshake *h, struct slic
     return HANDSHAKE_NOT_FOUND;
   if (!is(method, "GET"))
     return HANDSHAKE_METHOD;
-  (void)find_parameter(query, "call_id", h->call_id, sizeof(h->call_id));
-  if (!read_after(h, query)) {
+  if (!read_query(h, query)) {
     h->message = "after must be the seq of an event, or 0";
     return HANDSHAKE_BAD;
   }

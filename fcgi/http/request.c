@@ -3,17 +3,12 @@
 
 #include "fcgi/http/request.h"
 
+#include "common/percent.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  c = (char)(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Behind "http://host" of an absolute-form target, or the target itself. */
 static const char *skip_authority(const char *target) {
@@ -24,18 +19,16 @@ static const char *skip_authority(const char *target) {
 }
 
 static enum request_path decode(const char *from, char *out, size_t size) {
+  const char *end = from + strcspn(from, "?#");
   size_t len = 0;
   bool has_escaped_slash = false; /* data of a segment (RFC 3986 section 2.2), which no id has */
-  for (; *from && *from != '?' && *from != '#'; from++) {
+  for (; from < end; from++) {
     int c = (unsigned char)*from;
     if (c == '%') {
-      int high = hex_value(from[1]), low = high < 0 ? -1 : hex_value(from[2]);
-      if (low < 0)
-        return PATH_MALFORMED;
-      c = high << 4 | low;
+      c = percent_byte(from, (size_t)(end - from));
       from += 2;
     }
-    if (c < 0x20 || c == 0x7f)
+    if (c < 0x20 || c == 0x7f) /* a broken escape, too */
       return PATH_MALFORMED;
     if (c == '/' && *from != '/')
       has_escaped_slash = true;

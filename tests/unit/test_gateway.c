@@ -31,8 +31,8 @@ struct plan {
   int64_t announced; /* the stream's length, -1 for unknown */
   int64_t len;       /* what the producer has */
   size_t at_once;    /* how much it gives in one piece, 0: whatever is asked for */
-  bool fails;        /* after `len`, rather than to end */
   int ticks;         /* of the deadline, that pass while it makes a piece */
+  bool fails;        /* after `len`, rather than to end */
   bool whole;        /* what is expected: FastCGI's end of the request */
   bool nothing;      /* or not even the head, so that the web server can send an error */
 };
