@@ -33,9 +33,9 @@ CALLS  := call create find id job keyring keys lifecycle message metrics next pl
           store \
           $(addprefix live/,admit apply claim query rebuild script)
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
-COMMON := breaker buf clock config config_file config_print config_rules config_table environment failpoint json json_check listen log nearest params percent pg pg_value pg_wire privileges redis redis_pipeline redis_scripts redis_subscribe refusal resolve sentinel token \
+COMMON := breaker buf clock config config_file config_print config_rules config_table environment failpoint json json_check listen log nearest params percent pg pg_schema pg_value pg_wire privileges redis redis_pipeline redis_scripts redis_subscribe refusal resolve sentinel token \
           dial http_head ws ws_client
-common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o
+common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o $(B)/gen/schema.o
 # The clients that run on a libev loop: only programs with such a loop link them.
 ASYNC  := pg_async pg_queue redis_async
 async_OBJ := $(ASYNC:%=$(B)/common/%.o)
@@ -92,6 +92,9 @@ $(B)/gen/queries.c: tools/embed calls/columns.def $(wildcard sql/queries/*.sql)
 $(B)/gen/migrations.c: tools/embed $(wildcard sql/migrations/*.sql)
 	@mkdir -p $(@D)
 	$(Q)tools/embed migrations $(filter %.sql,$^) > $@
+$(B)/gen/schema.c: $(wildcard sql/migrations/*.sql)
+	@mkdir -p $(@D)
+	$(Q)printf '%s\n' $(notdir $^) | sort -n | sed -n '$$s/^0*\([0-9]*\)_.*/extern const int embedded_schema;\nconst int embedded_schema = \1;/p' > $@
 $(B)/gen/lua.c: tools/embed $(wildcard lua/*.lua)
 	@mkdir -p $(@D)
 	$(Q)tools/embed lua $(filter %.lua,$^) > $@

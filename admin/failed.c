@@ -68,7 +68,7 @@ static int each_page(struct pg *pg, struct redis *redis, bool retry) {
     cleanup_pgresult PGresult *r = NULL;
     const char *const values[] = {after, max};
     if (pg_exec(pg, "calls_failed", 2, values, clock_monotonic_ms() + DEADLINE_MS, &r) != PG_DONE)
-      return error("PostgreSQL did not answer");
+      return error(*pg_schema_error(pg) ? pg_schema_error(pg) : "PostgreSQL did not answer");
     cleanup_buf struct buf ids = {0};
     struct call call;
     for (int row = 0; row < PQntuples(r); row++) {

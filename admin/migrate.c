@@ -4,7 +4,8 @@
  * a time (an advisory lock). The first line of each names what it makes. Where none is
  * missing it writes nothing: a role that may only use the tables can run the service.
  *
- * Before that it refuses a database or a pooler that the service would fail with later.
+ * Before that it refuses a database or a pooler that the service would fail with later, and a
+ * database that a newer release has migrated.
  */
 
 #include "admin/commands.h"
@@ -12,6 +13,7 @@
 #include "common/clock.h"
 #include "common/embedded.h"
 #include "common/pg.h"
+#include "common/pg_schema.h"
 #include "common/pg_value.h"
 #include "common/privileges.h"
 
@@ -86,6 +88,11 @@ static bool apply_all(PGconn *conn) {
   int version = begin(conn) ? applied_version(conn) : -1;
   if (version < 0 || !run(conn, pg_statement_text("commit")))
     return false;
+  if (version > embedded_schema) {
+    char text[PG_SCHEMA_TEXT_SIZE];
+    pg_schema_explain(version, text);
+    return complain("nothing was migrated", text);
+  }
   for (const struct embedded_text *m = embedded_migrations; m->name; m++) {
     int number = atoi(m->name);
     if (number > version && !apply(conn, number, m->text))

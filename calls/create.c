@@ -89,7 +89,7 @@ static enum verdict create(struct attempt *a, const char *api_key) {
   /* Connect to PostgreSQL first: without it an admission would only have to be taken back. */
   a->pg = store_postgres(a->store);
   if (!a->pg)
-    return VERDICT_REFUSED;
+    return refused_by(a, BACKEND_POSTGRES);
   a->redis = store_redis(a->store);
   if (!a->redis)
     return refused_by(a, BACKEND_REDIS);

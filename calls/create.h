@@ -7,7 +7,7 @@
 /* What the creation of a call says besides its verdict. */
 struct creation {
   int64_t retry_ms;  /* after a limit: when a place is expected to be free */
-  char refusal[160]; /* after VERDICT_REFUSED: which database refuses, and why; "": none said */
+  char refusal[240]; /* after VERDICT_REFUSED: which database refuses, and why; "": none said */
 };
 
 /*

@@ -146,6 +146,10 @@ bool store_add_refusal(const struct store *store, enum backend which, struct buf
   const char *code;
   const struct refusal *refusal = refusal_of(store, which, &code);
   buf_str(out, names[which]);
+  if (which == BACKEND_POSTGRES && *pg_schema_error(store->pg)) {
+    buf_printf(out, " (%s)", pg_schema_error(store->pg));
+    return true;
+  }
   if (refusal)
     buf_printf(out, " (%s%s%s)", code, *code ? ": " : "", refusal->meaning);
   return refusal;

@@ -9,3 +9,6 @@ struct embedded_text {
 extern const struct embedded_text embedded_queries[];
 extern const struct embedded_text embedded_migrations[];
 extern const struct embedded_text embedded_lua[];
+
+/* The number of the newest of sql/migrations: the schema that our programs need. */
+extern const int embedded_schema;

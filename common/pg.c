@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/pg_schema.h"
 #include "common/resolve.h"
 
 #include <errno.h>
@@ -25,9 +26,10 @@ struct pg {
   unsigned session; /* counts the connections */
   bool timed_out;
   char sqlstate[6];
-  int64_t quiet_until_ms; /* for what need not be logged again */
-  char error[160];        /* the beginning of a statement's error that was logged */
-  int64_t error_until_ms; /* so long it is not logged again */
+  char schema_error[PG_SCHEMA_TEXT_SIZE]; /* see pg_schema_error() */
+  int64_t quiet_until_ms;                 /* for what need not be logged again */
+  char error[160];                        /* the beginning of a statement's error that was logged */
+  int64_t error_until_ms;                 /* so long it is not logged again */
 };
 
 struct pg *pg_new(const struct config *config, const char *program, const char *const *statements,
@@ -56,6 +58,10 @@ void pg_free(struct pg *pg) {
 
 const char *pg_sqlstate(const struct pg *pg) {
   return pg->sqlstate;
+}
+
+const char *pg_schema_error(const struct pg *pg) {
+  return pg->schema_error;
 }
 
 unsigned pg_session(const struct pg *pg) {
@@ -202,12 +208,19 @@ static void log_error_of(struct pg *pg, const char *what, const char *why) {
 static void note_error(struct pg *pg, const char *what, const PGresult *r) {
   const char *sqlstate = PQresultErrorField(r, PG_DIAG_SQLSTATE);
   snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s", sqlstate ? sqlstate : "");
-  log_error_of(pg, what, PQresultErrorMessage(r));
+  if (pg_schema_differs(r)) {
+    pg_schema_explain_result(r, pg->schema_error);
+    log_error_of(pg, "schema", pg->schema_error);
+  } else {
+    log_error_of(pg, what, PQresultErrorMessage(r));
+  }
 }
 
 static bool set_up(struct pg *pg, int64_t deadline_ms) {
   static const char *const none[] = {NULL};
   cleanup_pgresult PGresult *r = NULL;
+  if (!pg->statements)
+    return PQenterPipelineMode(pg->conn);
   if (pg_send_setup(pg->conn, pg->config, pg->prepare ? pg->statements : none))
     r = collect(pg, deadline_ms);
   if (r && pg_outcome_of(r) != PG_DONE)
@@ -219,7 +232,7 @@ bool pg_connect(struct pg *pg, int64_t deadline_ms) {
   pg->timed_out = false;
   if (pg->conn)
     return true;
-  pg->sqlstate[0] = '\0';
+  pg->sqlstate[0] = pg->schema_error[0] = '\0';
   if (!open_connection(pg, deadline_ms))
     return false;
   if (!set_up(pg, deadline_ms)) {
@@ -249,6 +262,17 @@ static void end_transaction(struct pg *pg, int64_t deadline_ms) {
     pg_disconnect(pg);
 }
 
+/* Shutdowns and terminations (class 57P), a server that has become read-only, a plan that no longer
+ * fits, and tables or columns that are gone: the next statement gets a new connection, which tells
+ * of a new schema. */
+static bool needs_new_session(const char *sqlstate) {
+  static const char *const states[] = {"25006", "26000", "0A000", "42P01", "42703"};
+  for (size_t i = 0; i < ARRAY_LEN(states); i++)
+    if (strcmp(sqlstate, states[i]) == 0)
+      return true;
+  return strncmp(sqlstate, "57P", 3) == 0;
+}
+
 static enum pg_outcome exec(struct pg *pg, enum pg_frame frame, const char *statement, int count,
                             const char *const *values, int64_t deadline_ms, PGresult **result) {
   *result = NULL;
@@ -271,12 +295,8 @@ static enum pg_outcome exec(struct pg *pg, enum pg_frame frame, const char *stat
   }
   note_error(pg, statement, r);
   PQclear(r);
-  /* Shutdowns and terminations (class 57P), a server that has become read-only and a plan that no
-   * longer fits: the next statement gets a new connection. An error was reported, so the statement
-   * was rolled back. */
-  if (outcome == PG_UNKNOWN || strncmp(pg->sqlstate, "57P", 3) == 0 ||
-      strcmp(pg->sqlstate, "25006") == 0 || strcmp(pg->sqlstate, "26000") == 0 ||
-      strcmp(pg->sqlstate, "0A000") == 0)
+  /* An error was reported, so the statement was rolled back. */
+  if (outcome == PG_UNKNOWN || needs_new_session(pg->sqlstate))
     pg_disconnect(pg);
   else
     end_transaction(pg, deadline_ms);

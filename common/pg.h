@@ -19,7 +19,8 @@
 struct pg;
 
 /* `statements` (closed by NULL) are prepared at every connect when `prepare`, else sent as text
- * each time. `config` and `statements` must outlive it. Does not connect yet. */
+ * each time. Where they are NULL the connection uses no table: no session is set up, and any schema
+ * will do. `config` and `statements` must outlive it. Does not connect yet. */
 struct pg *pg_new(const struct config *config, const char *program, const char *const *statements,
                   bool prepare);
 void pg_free(struct pg *pg);
@@ -46,6 +47,10 @@ must_check enum pg_outcome pg_exec_open(struct pg *pg, const char *statement, in
 
 /* True when the last failure was a deadline (so the server hangs, rather than being gone). */
 bool pg_timed_out(const struct pg *pg);
+
+/* What to tell a person when the database has another schema than this program (see
+ * common/pg_schema.h), so that no connection is made; "" when that is not so. */
+const char *pg_schema_error(const struct pg *pg);
 
 /* How many connections it has made: what a session had is gone when this number has changed. */
 unsigned pg_session(const struct pg *pg);

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pg_queue.h"
+#include "common/pg_schema.h"
 #include "common/resolve.h"
 
 #include <assert.h>
@@ -210,7 +211,10 @@ static void finish(struct pg_async *pg) {
   enum pg_outcome outcome = pg_outcome_of(pg->result);
   if (outcome != PG_DONE) {
     char reason[300];
-    snprintf(reason, sizeof(reason), "%s", PQresultErrorMessage(pg->result));
+    if (pg_schema_differs(pg->result))
+      pg_schema_explain_result(pg->result, reason);
+    else
+      snprintf(reason, sizeof(reason), "%s", PQresultErrorMessage(pg->result));
     fail(pg, op_of(pg), reason, outcome);
     return;
   }

@@ -3,6 +3,7 @@
 #include "common/pg_wire.h"
 
 #include "common/embedded.h"
+#include "common/pg_schema.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -106,10 +107,11 @@ bool pg_send_setup(PGconn *conn, const struct config *config, const char *const 
 
 /* --- what comes back -------------------------------------------------------------------------- */
 
-/* The first error counts, else the last result with rows; only the statement itself and "session"
+/* The first error counts, and another schema than ours is one; else the last result with rows. Only
+ * the statement itself and "session"
  * have rows. */
 static void keep(PGresult **kept, PGresult *next) {
-  bool failed = *kept && PQresultStatus(*kept) == PGRES_FATAL_ERROR;
+  bool failed = *kept && (PQresultStatus(*kept) == PGRES_FATAL_ERROR || pg_schema_differs(*kept));
   bool counts = PQresultStatus(next) == PGRES_TUPLES_OK ||
                 PQresultStatus(next) == PGRES_FATAL_ERROR || !*kept;
   if (failed || !counts) {
@@ -138,6 +140,8 @@ enum pg_gathered pg_gather(PGconn *conn, PGresult **result) {
 
 /* Without a code the connection broke; a proxy says so with class 08. */
 enum pg_outcome pg_outcome_of(const PGresult *r) {
+  if (pg_schema_differs(r)) /* what ran there was not refused */
+    return PG_UNKNOWN;
   if (PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK)
     return PG_DONE;
   const char *sqlstate = PQresultErrorField(r, PG_DIAG_SQLSTATE);

@@ -24,4 +24,5 @@ SELECT (SELECT min(format('process %s of PostgreSQL, %s', said.pid, coalesce(hos
           FROM said CROSS JOIN key LEFT JOIN pg_stat_activity a ON a.pid = said.pid
          WHERE said.pid <> pg_backend_pid() AND said.redis <> key.redis
            AND coalesce(a.state_change, now()) > clock_timestamp() - interval '10 s'),
-       (SELECT count(*) FROM taken_back), (SELECT count(*) FROM taken)
+       (SELECT count(*) FROM taken_back), (SELECT count(*) FROM taken),
+       (SELECT coalesce(max(version), 0) FROM migrations) AS schema
