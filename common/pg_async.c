@@ -37,6 +37,7 @@ struct pg_async {
   PGresult *result;               /* what has come of the one under way */
   enum stage stage;
   bool quiet;     /* the failure was logged already, and nothing worked since */
+  bool differs;   /* the last setup failed because of the schema */
   int64_t due_ms; /* of connecting and preparing */
   double backoff_s;
   ev_io io;
@@ -206,15 +207,24 @@ static const char *op_of(const struct pg_async *pg) {
   return pg->current ? pg->current->name : "prepare";
 }
 
+/* Why a statement or the setup failed. Of another schema the log tells once, whatever it has told
+ * already. */
+static void explain(struct pg_async *pg, char *reason, size_t size) {
+  bool differs = pg_schema_differs(pg->result);
+  char schema[PG_SCHEMA_TEXT_SIZE];
+  if (differs)
+    pg_schema_explain_result(pg->result, schema);
+  snprintf(reason, size, "%s", differs ? schema : PQresultErrorMessage(pg->result));
+  pg->quiet = pg->quiet && (pg->differs || !differs);
+  pg->differs = differs;
+}
+
 /* All of the result has come. */
 static void finish(struct pg_async *pg) {
   enum pg_outcome outcome = pg_outcome_of(pg->result);
   if (outcome != PG_DONE) {
     char reason[300];
-    if (pg_schema_differs(pg->result))
-      pg_schema_explain_result(pg->result, reason);
-    else
-      snprintf(reason, sizeof(reason), "%s", PQresultErrorMessage(pg->result));
+    explain(pg, reason, sizeof(reason));
     fail(pg, op_of(pg), reason, outcome);
     return;
   }
@@ -225,7 +235,7 @@ static void finish(struct pg_async *pg) {
   pg->result = NULL;
   pg->current = NULL;
   pg->stage = STAGE_IDLE;
-  pg->quiet = false;
+  pg->quiet = pg->differs = false;
   pg->backoff_s = backoff_min_s;
   if (statement)
     pg_statement_end(statement, PG_DONE, result);

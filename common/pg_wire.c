@@ -108,8 +108,7 @@ bool pg_send_setup(PGconn *conn, const struct config *config, const char *const 
 /* --- what comes back -------------------------------------------------------------------------- */
 
 /* The first error counts, and another schema than ours is one; else the last result with rows. Only
- * the statement itself and "session"
- * have rows. */
+ * the statement itself and "session" have rows. */
 static void keep(PGresult **kept, PGresult *next) {
   bool failed = *kept && (PQresultStatus(*kept) == PGRES_FATAL_ERROR || pg_schema_differs(*kept));
   bool counts = PQresultStatus(next) == PGRES_TUPLES_OK ||

@@ -380,6 +380,132 @@ is_not_ready() { ! is_ready; }
 	match "$output" 'permission denied for schema bare'
 }
 
+# --- the schema -----------------------------------------------------------------------------------
+
+# The number that our programs need.
+our_schema() {
+	local newest
+	newest=$(printf '%s\n' "$MCS_ROOT"/sql/migrations/*.sql | sort -V | tail -n 1)
+	newest=${newest##*/}
+	echo $((10#${newest%%_*}))
+}
+
+# Becomes one of our programs, on a database of the external server and with the settings of the instance in use.
+program_on() {
+	local db=$1 program=$2
+	shift 2
+	exec_in_instance POSTGRES_HOST="$EXTERNAL" POSTGRES_DB="$db" POSTGRES_USER=mcs "$@" \
+		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-$program" </dev/null
+}
+
+cgi_ready_on() {
+	program_on "$1" responder GATEWAY_INTERFACE=CGI/1.1 SERVER_PROTOCOL=HTTP/1.1 REQUEST_METHOD=GET REQUEST_URI=/ready \
+		"${@:2}" 2>/dev/null
+}
+
+# How often a component has said that the schema is another one.
+refusals_by() { grep -c "the database has schema " "$MCS_VAR/log/$1.log"; }
+has_refused() { (($(refusals_by "$1") > $2)); }
+
+cut_connections() {
+	admin_sql "$1" "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name LIKE 'mcs-$2'" >"$BATS_TEST_TMPDIR/cut"
+}
+
+@test "on a database that a newer release has migrated nothing works, and /ready, logs and 'migrate' say why" {
+	local next why refused
+	create_with_database_sql mcs newer
+	start_instance newer POSTGRES_HOST="$EXTERNAL" POSTGRES_DB=newer TIME_SCALE=20
+	next=$(($(our_schema) + 1))
+	why="the database has schema $next, this program needs $(our_schema): a newer release has migrated it"
+	fresh_key
+	hold_component worker
+	create_call
+	admin_sql newer "INSERT INTO migrations (version) VALUES ($next)"
+	cut_connections newer %
+	release_component worker
+	# A worker that cannot connect says so every five seconds: in that time the call would have ended.
+	wait_until 60 has_refused worker 0
+	refused=$(refusals_by worker)
+	wait_until 60 has_refused worker "$refused"
+	same "$(admin_sql newer "SELECT status FROM calls WHERE id = '$call_id'")" QUEUED
+	wait_until 60 has_refused wsd 0
+	api GET /ready
+	expect 503
+	match "$(json .message)" "PostgreSQL \\($why"
+	post /calls '{"from": "+1", "to": "+2"}'
+	expect 503
+	match "$(json .message)" "The call was not created: PostgreSQL \\($why"
+	run cgi_ready_on newer
+	match "$output" "$why"
+	run cgi_ready_on newer POSTGRES_POOL_MODE=transaction
+	match "$output" "$why"
+	run mcs failed
+	same "$status" 1
+	match "$output" "$why"
+	run migrate POSTGRES_DB=newer
+	same "$status" 1
+	match "$output" "nothing was migrated: $why"
+	# Back on ours all goes on.
+	admin_sql newer "DELETE FROM migrations WHERE version = $next"
+	wait_until 60 is_ready
+	wait_until 60 has_recording
+	stop_instance newer
+}
+
+@test "a worker that runs while a newer release migrates its database stops" {
+	local next
+	create_with_database_sql mcs overtaken
+	start_instance overtaken POSTGRES_HOST="$EXTERNAL" POSTGRES_DB=overtaken TIME_SCALE=20
+	next=$(($(our_schema) + 1))
+	admin_sql overtaken "INSERT INTO migrations (version) VALUES ($next)"
+	wait_until 60 has_refused worker 0
+	# And it rebuilds nothing: the live state that is there is not touched.
+	admin_sql overtaken "SELECT epoch FROM live_state" >"$BATS_TEST_TMPDIR/epoch"
+	live DEL 'mcs:2:{0}:ready'
+	live SET 'mcs:2:{0}:slots:left-alone' x
+	wait_until 60 has_refused worker "$(refusals_by worker)"
+	same "$(admin_sql overtaken "SELECT epoch FROM live_state")" "$(<"$BATS_TEST_TMPDIR/epoch")"
+	same "$(live EXISTS 'mcs:2:{0}:slots:left-alone')" 1
+	stop_instance overtaken
+}
+
+@test "on a database of an earlier release nothing works until 'migrate'; then its open calls go on" {
+	local why worker
+	create_with_database_sql mcs earlier
+	{
+		echo 'SET ROLE mcs; CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now());'
+		cat "$MCS_ROOT"/sql/migrations/000[1-7]_*.sql
+		echo "INSERT INTO migrations SELECT generate_series(1, 7);
+			INSERT INTO calls (id, from_number, to_number, status, api_key, created_at, updated_at, seq, entered_at, outcome,
+				stage_ms, upload_status, upload_job)
+			SELECT ('0199c0de-0000-7000-8000-00000000000' || seq)::uuid, '+1', '+2', status, 'k01', now(), now(), seq,
+				array_fill(now(), ARRAY[seq]), 'ANSWERED', '{100,100,100,100}', upload, CASE upload WHEN 'PENDING' THEN 7 END
+				FROM (VALUES (1, 'QUEUED', 'WAITING'), (3, 'ANSWERED', 'WAITING'), (4, 'COMPLETED', 'PENDING')) AS t (seq, status, upload)"
+	} | "$psql_client" -qAtX -v ON_ERROR_STOP=1 -h "$EXTERNAL" -U postgres -d earlier >"$BATS_TEST_TMPDIR/earlier" 2>&1
+	why="the database has schema 7, this program needs $(our_schema): migrate it with mcs-admin migrate"
+	use odd
+	run cgi_ready_on earlier
+	match "$output" "PostgreSQL \\($why"
+	program_on earlier worker 2>"$BATS_TEST_TMPDIR/worker.log" 3>&- 4>&- &
+	worker=$!
+	wait_until 60 grep -qF "$why" "$BATS_TEST_TMPDIR/worker.log"
+	kill "$worker"
+	wait "$worker"
+	start_instance earlier POSTGRES_HOST="$EXTERNAL" POSTGRES_DB=earlier TIME_SCALE=20 UPLOAD_FAILURE_RATE=0
+	wait_until 60 earlier_is_done
+	same "$(admin_sql earlier "SELECT DISTINCT status, upload_status, seq FROM calls")" 'COMPLETED|COMPLETED|5'
+	# Keys as the earlier release named them go with the next rebuild.
+	live SET 'mcs:{3}:whole' 'x 1' && live ZADD 'mcs:{3}:due' 1 x && live DEL 'mcs:2:{3}:ready'
+	wait_until 60 is_ready
+	same "$(live EXISTS 'mcs:{3}:whole' 'mcs:{3}:due')" 0
+	stop_instance earlier
+}
+
+earlier_is_done() {
+	[[ $(admin_sql earlier "SELECT count(*) FROM calls WHERE upload_status IN ('WAITING', 'PENDING')") == 0 ]]
+}
+
 # --- poolers --------------------------------------------------------------------------------------
 
 @test "PgBouncer in session mode needs no setting" {
