@@ -21,22 +21,22 @@ enum { CALL_NUMBER_SIZE = 17, CALL_PARTY_SIZE = 81, CALL_KEY_SIZE = 101, CALL_UR
 enum { CALL_SEQ_MAX = 1000000 };
 /* A packed line is shorter (its numbers of 64 bits are times and counters). */
 enum { CALL_LINE_SIZE = 1024 };
-/* Times that a call keeps: of its states, then of the uploads that were given up and tried again. A
- * script lets one round of attempts fail, so one would do; the rest is room for rows made by hand.
- */
+/* Times that a call keeps: of its states, then of the uploads that failed permanently and were
+ * tried again. A plan lets one round of attempts fail, so one would do; the rest is room for rows
+ * that an operator changed. */
 enum { CALL_TIMES = LIFECYCLE_STATES + 12 };
 
 enum upload_status {
   UPLOAD_WAITING,   /* the call is not over yet */
   UPLOAD_PENDING,   /* being uploaded, or waiting for its next attempt */
   UPLOAD_COMPLETED, /* recording_url is set */
-  UPLOAD_FAILED,    /* given up after UPLOAD_ATTEMPTS */
+  UPLOAD_FAILED,    /* permanently, after UPLOAD_ATTEMPTS */
   UPLOAD_STATUS__MAX,
 };
 
 struct call {
   char id[ID_SIZE];
-  int seq;                        /* 1 in the first state; grows by 1 with all visible news */
+  int seq;                        /* 1 in the first state; grows by 1 with each event */
   int64_t entered_ms[CALL_TIMES]; /* when the events came about, the first one first; 0: not kept */
   int64_t updated_ms;             /* when the newest visible event did */
   struct call_plan plan;
@@ -49,11 +49,11 @@ struct call {
   char api_key[CALL_KEY_SIZE];
   char recording_url[CALL_URL_SIZE]; /* "" until there is one */
   const char *metadata; /* JSON text of an object, not NUL-terminated; NULL = unknown */
-  size_t metadata_len;  /* both belong to whoever filled them in */
+  size_t metadata_len;  /* both belong to the code that filled them in */
 };
 
 enum call_status call_status(const struct call *call);
-/* No more news will come of it: the recording is there, or was given up. */
+/* No more events follow: the recording is there, or its upload has failed permanently. */
 bool call_is_final(const struct call *call);
 const char *call_upload_name(enum upload_status status);
 must_check bool call_upload_parse(const char *name, enum upload_status *status);

@@ -1,4 +1,4 @@
-/* The record: calls and counters in PostgreSQL. */
+/* Rows of calls in PostgreSQL. */
 
 #include "calls/row.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the metrics table: rows 1 to 48 for responders, 49 to 64 for workers and whoever else. */
+/* Of the metrics table: rows 1 to 48 for responders, 49 to 64 for workers and mcs-admin. */
 enum { CHILD_STRIPES = ROW_WORKER_STRIPE - 1 };
 
 enum column {
@@ -126,7 +126,7 @@ enum pg_outcome row_find(struct pg *pg, const char *id, int64_t deadline_ms, str
   snprintf(list, sizeof(list), "{%s}", id);
   const char *const values[] = {list};
   enum pg_outcome outcome = pg_exec(pg, "calls_find", 1, values, deadline_ms, result);
-  if (outcome == PG_UNKNOWN) /* reading twice harms nobody: try a fresh connection */
+  if (outcome == PG_UNKNOWN) /* reading twice does no harm: try a new connection */
     outcome = pg_exec(pg, "calls_find", 1, values, deadline_ms, result);
   if (outcome == PG_DONE && (PQntuples(*result) == 0 || !row_read(*result, 0, call))) {
     PQclear(*result);

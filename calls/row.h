@@ -4,8 +4,7 @@
 #include "common/pg.h"
 
 /*
- * The record: what the service does to its tables, a function an operation. Each is one statement
- * and one round trip.
+ * Rows of calls in PostgreSQL, a function an operation. Each is one statement and one round trip.
  */
 
 /* How long the insert of a call may take, connect included. */
@@ -48,9 +47,9 @@ must_check enum pg_outcome row_find(struct pg *pg, const char *id, int64_t deadl
                                     struct call *call, PGresult **result);
 
 /*
- * A stripe of the metrics table for one writer, who keeps it: two that share one wait for each
- * other's commits. Those of up to 48 children of one pool differ: `first` is any number that they
- * have in common, `child` is what tells them apart. Other pools may share them; no worker does.
+ * A stripe of the metrics table for one writer, to be kept: two writers of one stripe wait for each
+ * other's commits. Those of up to 48 children of one pool differ: `first` is any number that the
+ * children have in common, `child` is the child's own. Other pools may share them; no worker does.
  */
 int row_stripe_of_child(unsigned first, int child);
 int row_stripe_of_worker(void);

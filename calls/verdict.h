@@ -1,7 +1,7 @@
 #pragma once
 
-/* What became of a request to create a call. An admission and the whole creation end alike, so a
- * front door translates one list, once. */
+/* What became of a request to create a call. An admission ends in the same ways as the creation, so
+ * a front door translates one list, once. */
 enum verdict {
   VERDICT_CREATED, /* of an admission: admitted */
   VERDICT_TOO_MANY_CONCURRENT,

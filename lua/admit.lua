@@ -1,24 +1,24 @@
 #!lua
 -- include: clock.lua
 -- Admits a call, or refuses it, in one step: both limits, the slot, the live record, the first job.
--- Should it fail half-way (a command that the user may not run), there is no call, for its record is
--- written last; and its job, written first, leads to lua/drop.lua, which frees the slot.
+-- Where it fails half-way (a command that the user may not run) there is no call, because the live record
+-- is written last; and the job, written first, leads to lua/drop.lua, which frees the slot.
 --   KEYS  1 ready  2 clock  3 call  4 slots of the API key  5 window of the API key  6 due
---   ARGV  1 run id  2 call id  3 most concurrent  4 most in a second  5 job  6 µs until the job
+--   ARGV  1 run id  2 call id  3 max concurrent  4 max in a second  5 job  6 µs until the job
 --         7 µs until the call's expected end  8 the packed line behind its times, newline, metadata
 --         9 the channel that wakes workers, or '' when they ask before the job is due
--- Returns {1, epoch, wall ms, the job's due time} admitted; {2, ms, late} too many at once: the call that has
--- to end before there is a place is expected to do so in so many ms, and the first job is late by so many;
--- {3, ms} too many in a second, until so many ms are over; {0} when the live state is not ready.
+-- Returns {1, epoch, wall ms, the job's due time}: admitted; {2, ms, late}: too many at once; the call that has
+-- to end first is expected to end in `ms`, and the first job is `late` ms late; {3, ms}: too many in a second,
+-- until `ms` from now; {0}: the live state is not ready.
 local epoch, now, wall = live_state(KEYS[1], KEYS[2], ARGV[1])
 if not epoch then
   return {0}
 end
 
--- The score of the call that has to leave a set of so many before there is a place; none if there is one:
--- counted back from the last, the call at that place.
-local function first_to_leave(key, most)
-  local place = '-' .. most -- a number would have to be printed
+-- The score of the call that has to leave a full set before there is a place; nil where there is a place.
+-- Counted back from the last, it is the call at the place `max`.
+local function first_to_leave(key, max)
+  local place = '-' .. max -- a number would have to be printed
   return tonumber(redis.call('ZRANGE', key, place, place, 'WITHSCORES')[2])
 end
 

@@ -6,7 +6,7 @@
 --   ARGV  1 job that was done  2 call id  3 seq  4 packed line  5 next job, or ''  6 its due time
 --         7 when the call's slot is expected to be free, or '' when it is  8 ms that the live record is kept, or ''
 --         9 the channel of events
--- Returns 1 if it was news.
+-- Returns 1 if it was newer than what was there.
 redis.call('ZREM', KEYS[3], ARGV[1])
 if ARGV[7] == '' then
   redis.call('ZREM', KEYS[2], ARGV[2])

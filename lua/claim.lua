@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- include: clock.lua
--- Claims jobs that are due: they are leased, that is put off, to whoever asks.
+-- Claims jobs that are due: leases them to the caller, which puts them off.
 --   KEYS  1 ready  2 clock  3 due
---   ARGV  1 run id  2 most jobs  3 lease in µs
+--   ARGV  1 run id  2 max jobs  3 lease in µs
 -- Returns {1, epoch, wall clock, clock, the next job's due time (-1: none), job, …}; {0} when the
 -- live state is not ready. Times are in µs.
 local epoch, now, wall = live_state(KEYS[1], KEYS[2], ARGV[1])

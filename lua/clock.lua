@@ -2,10 +2,10 @@
 --   key   string "WALL LOGICAL", both as of the last time it was written
 --   last  its value
 -- `wall` is Redis's TIME, the only clock that a script can ask. `now` goes forward with it. When it is
--- set by more than STEP (or nobody asked for longer) `now` stands still for that moment; when it is
+-- set by more than STEP (or was not read for longer) `now` stands still for that moment; when it is
 -- set back by less, until it is again where it was. So a clock that jumps neither freezes calls nor fires
--- them all at once. Workers ask twice a second at least, so a real gap that long means that nothing was
--- being played.
+-- them all at once. Workers ask twice a second at least, so a real gap that long means that no worker
+-- ran.
 -- A step forward of up to STEP cannot be told from time that passed, and counts as such: states are
 -- shorter by it, and each such step of a second or more opens the limits' window of a second once. In all
 -- `now` gains no more than the wall clock was set forward, however often it goes to and fro.

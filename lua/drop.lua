@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Forgets a job and what its call holds, when the record has no such call and never will.
+-- Removes a job and what its call holds, when the call has no row and never will.
 --   KEYS  1 call  2 slots of the API key, or the call's key again when that is not known  3 due
 --   ARGV  1 call id  2 job
 redis.call('ZREM', KEYS[3], ARGV[2])

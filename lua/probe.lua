@@ -1,8 +1,8 @@
 #!lua
 -- Whether calls can be admitted and played: does on a key of its own what the other scripts do. It
 -- fails where they would (no memory, no right, no disk), and leaves nothing.
---   KEYS  1 a key that nobody else uses
---   ARGV  1 a channel that nobody listens to
+--   KEYS  1 a key that nothing else uses
+--   ARGV  1 a channel without subscribers
 local key = KEYS[1]
 redis.call('TIME')
 redis.call('SET', key, '', 'PX', 1000)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Takes an admission back whose call certainly was not stored: by its owner's id, all of it. But not
--- when its first job has been claimed since: whoever did so may be storing the call this moment.
+-- Takes an admission back whose call certainly was not stored, all of it. But not when a worker has claimed
+-- its first job since: that worker may be storing the call at this moment.
 --   KEYS  1 call  2 slots of the API key  3 window of the API key  4 due
 --   ARGV  1 call id  2 job  3 the job's due time, as the admission set it
 -- Returns 1 if it was taken back.

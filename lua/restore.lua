@@ -7,7 +7,7 @@
 --         5 wall ms at which the present stage began  6 its length in ms
 --         7 ms from then to the call's expected end, or '' when it holds no slot
 --         8 the channel of events  9 the channel that wakes workers
--- Returns 1 if it was news.
+-- Returns 1 if it was newer than what was there.
 local seq, value = packed_seq(KEYS[1])
 if tonumber(ARGV[2]) < seq then
   return 0

@@ -1,7 +1,7 @@
 -- Removes some of the oldest calls that were finished long ago. The index finds what is old; what was
 -- finished only lately in spite of that stays for its time. What was taken over from the original stays:
 -- nobody said that it may go. The index leaves that out as well (sql/migrations/0007_taken_over.sql).
---   $1 days of retention  $2 most rows
+--   $1 days of retention  $2 max rows
 -- One row: how many were removed (int)
 WITH old AS (
   SELECT id FROM calls

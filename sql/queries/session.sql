@@ -7,7 +7,7 @@ SELECT count(set_config(name, value, $1::boolean)), (SELECT coalesce(max(version
   FROM (VALUES
   -- The statements that move rows lock them, and know how to go on when a row has changed meanwhile.
   ('default_transaction_isolation', 'read committed'),
-  -- The server gives up what we have stopped waiting for, so that nothing is written much later.
+  -- The server cancels what we have stopped waiting for, so that nothing is written much later.
   ('statement_timeout', '3s'),
   ('lock_timeout', '2500ms'),
   ('idle_in_transaction_session_timeout', '10s'),

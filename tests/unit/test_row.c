@@ -1,4 +1,4 @@
-/* Who writes into which stripe of the metrics (calls/row.c). */
+/* Which writer gets which stripe of the metrics (calls/row.c). */
 
 #include "calls/row.h"
 
