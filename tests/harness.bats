@@ -25,10 +25,11 @@ program() {
 # shellcheck disable=SC2016
 test_tree() {
 	run env -i PATH="$BATS_TEST_TMPDIR/bin:/usr/bin:/bin" HOME=/ MCS_TEST_DIR="$BATS_TEST_TMPDIR/logs" \
-		MCS_TEST_SECONDS="${MCS_TEST_SECONDS:-60}" bash -c '
+		MCS_TEST_SECONDS="${MCS_TEST_SECONDS:-60}" MCS_TEST_BUILD="${MCS_TEST_BUILD:-}" bash -c '
 		here=$1
 		for file in tally runs test; do . "$0/tests/harness/$file.sh"; done
 		mapfile -t names < <(unit_test_names)
+		eval "${MCS_TEST_BUILD:-}"
 		add_run release "${names[@]/#/"$here/build/release/tests/"}" "${@:2}"
 		test_runs
 		print_tally "$MCS_TEST_DIR/release.failed"
@@ -47,6 +48,15 @@ test_tree() {
 	same "$status ${lines[-1]}" '1 3 passed, 2 failed'
 	match "$output" "not ok - there is no program $tree/build/release/tests/test_absent"
 	match "$output" "not ok - there is no program $tree/build/release/tests/test_corpus_lost"
+}
+
+@test "programs of a build that is made meanwhile run, and one that it did not make fails" {
+	mv "$tree/build/release" "$tree/release"
+	: >"$tree/tests/unit/test_absent.c"
+	# shellcheck disable=SC2016
+	MCS_TEST_BUILD='build_programs() { sleep 0.5; mv "$here/release" "$here/build/"; }; build_run release' test_tree
+	same "$status ${lines[-1]}" '1 3 passed, 1 failed'
+	match "$output" "not ok - there is no program $tree/build/release/tests/test_absent"
 }
 
 @test "a program that ends before its plan fails, also with status 0" {

@@ -20,12 +20,8 @@ add_run() {
 	runs+=("$run")
 	files_left[$run]=0
 	for file in "${@:2}"; do
-		if [[ $file == *.bats || -x $file ]]; then
-			queue+=("$run|$file")
-			((++files_left[$run]))
-		else
-			counted_run=$run count_line "not ok - there is no program $file"
-		fi
+		queue+=("$run|$file")
+		((++files_left[$run]))
 	done
 }
 
@@ -133,13 +129,18 @@ seconds_of() {
 	echo "${seconds:-0}"
 }
 
-# Starts the first file in the queue whose run is open.
+# Starts the first file in the queue whose run is open. Whether a program was built is known only then.
 start_next() {
 	local i job run file
 	for i in "${!queue[@]}"; do
 		job=${queue[i]} run=${queue[i]%%|*} file=${queue[i]#*|}
 		[[ ${run_state[$run]} == open ]] || continue
 		unset 'queue[i]'
+		if [[ $file != *.bats && ! -x $file ]]; then
+			counted_run=$run count_line "not ok - there is no program $file"
+			forget_file "$run"
+			return 0
+		fi
 		(
 			become_run "$run"
 			[[ $file != *.bats ]] || set -- bats --tap --timing --print-output-on-failure
@@ -185,8 +186,11 @@ end_file() {
 	((status != 137 || took < file_seconds)) || status=124 # it had to be killed
 	count_end "$name" "$status" "${cases[@]}"
 	echo "$run $name $took" >>"$MCS_TEST_DIR/times"
-	((--files_left[$run])) || end_run "$run"
+	forget_file "$run"
 }
+
+# One file less of a run.
+forget_file() { ((--files_left[$1])) || end_run "$1"; }
 
 end_build() {
 	if (($2)); then
