@@ -444,34 +444,6 @@ has_answer() {
 	[[ $status_code == 200 ]]
 } 2>/dev/null
 
-@test "a web server that is killed is started again with its pool, and no orphan stays" {
-	local before pids
-	quirk binds-itself && skip 'who comes while it is started again is refused; see the next test'
-	before=$(component_pid api)
-	mapfile -t pids < <(pool_pids)
-	create_and_remember
-	kill -KILL "$before"
-	# Who comes meanwhile waits, and is not refused: mcs holds the port.
-	api GET "/calls/$call_id"
-	expect 200
-	await_gone 20 "${pids[@]}"
-	wait_until 20 is_another api "$before"
-}
-
-@test "a web server that is killed, and binds its port itself, is started again, and the pool stays" {
-	local before pids
-	quirk binds-itself || skip 'mcs holds the port; see the test before'
-	before=$(component_pid api)
-	mapfile -t pids < <(pool_pids)
-	create_and_remember
-	kill -KILL "$before"
-	wait_until 20 is_another api "$before"
-	wait_until 20 is_ready
-	api GET "/calls/$call_id"
-	expect 200
-	quirk starts-processes || same "$(pool_pids)" "$(printf '%s\n' "${pids[@]}")"
-}
-
 @test "a PostgreSQL that is killed is started again" {
 	local before
 	before=$(component_pid postgres)

@@ -1,5 +1,5 @@
 # What is another thing behind each web server: TCP instead of unix sockets, TLS, responders that do not
-# answer, and clients that do not read.
+# answer, clients that do not read, and a web server that is killed.
 
 load harness/helpers
 load harness/service
@@ -161,4 +161,26 @@ ask_health() {
 		wait_until 20 is_ready
 	fi
 	stop_instance stuck
+}
+
+@test "a web server that is killed is started again, and no orphan stays" {
+	local before pids
+	start_instance killed TIME_SCALE=20
+	fresh_key
+	create_call
+	before=$(component_pid api)
+	mapfile -t pids < <(pool_pids)
+	kill -KILL "$before"
+	if quirk binds-itself; then
+		# Clients are refused until it is back; the pool, where it is a component, stays.
+		wait_until 20 is_another api "$before"
+		wait_until 20 is_ready
+		quirk starts-processes || same "$(pool_pids)" "$(printf '%s\n' "${pids[@]}")"
+	fi
+	# Where mcs holds the port, clients that come meanwhile wait, and are not refused.
+	api GET "/calls/$call_id"
+	expect 200
+	quirk binds-itself || await_gone 20 "${pids[@]}"
+	wait_until 20 is_another api "$before"
+	stop_instance killed
 }

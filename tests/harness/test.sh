@@ -11,7 +11,8 @@ mcs.bats 100
 hostile.bats 100
 '
 
-# What the run under sanitizers leaves out: files in which no C code runs that other files do not run, too.
+# What the run under sanitizers leaves out, and why: mostly files about scripts and configurations, in which no C
+# code runs that other files do not run, too.
 # MCS_BUILD=asan ./mcs test FILE runs them all the same.
 declare -gA not_sanitized=(
 	[environment]='the environment of ./mcs and of the programs'
@@ -20,10 +21,13 @@ declare -gA not_sanitized=(
 	[install]='make install, and the files that it installs'
 	[places]='the folders that ./mcs runs in'
 	[restart]='measures how late others are served, which means nothing under sanitizers'
+	[specification]='the examples of the pages: requests that rest.bats and websocket.bats make, too'
+	[variants]='the configurations of the web servers'
+	[webserver]='the configurations of the web servers'
 )
 
-# What a web server can change: routing, bodies, headers, WebSocket, what is hostile in them.
-server_files=(rest limits websocket input hostile variants)
+# What a web server can change: routing, bodies, headers, WebSocket, what is hostile in them, and its restarts.
+server_files=(rest limits websocket input hostile variants restart)
 
 cmd_test() {
 	case ${1:-} in
