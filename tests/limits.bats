@@ -256,10 +256,10 @@ unknown_is_completed() {
 @test "a call whose responder died before it stored it is inserted by the worker and plays" {
 	use narrow
 	fresh_key
-	create_call '{"from": "+5550002", "to": "+2", "metadata": {"x": "é"}}'
 	# As if the insert had never come: the row goes, what Redis holds stays.
 	# (Worker and counters are held still meanwhile, so that nothing half done is seen.)
 	hold_component worker
+	create_call '{"from": "+5550002", "to": "+2", "metadata": {"x": "é"}}'
 	create_call '{"from": "+5550003", "to": "+2", "metadata": {"x": "é"}}'
 	sql "BEGIN; DELETE FROM calls WHERE id = '$call_id';
 		UPDATE metrics SET total_calls = total_calls - 1, active_calls = active_calls - 1

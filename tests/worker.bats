@@ -157,11 +157,13 @@ have_ended() { [[ $(sql "SELECT count(*) FROM calls WHERE id IN ($id_list) AND u
 	local locked seq
 	use workers
 	fresh_key
+	hold_component worker
 	create_call
 	locked=$call_id
 	hold_locks "SELECT FROM calls WHERE id = '$locked' FOR UPDATE"
+	release_component worker
 	seq=$(sql "SELECT seq FROM calls WHERE id = '$locked'")
-	((seq < 5))
+	same "$seq" 1
 	create_calls 12 +1
 	wait_until 60 have_ended
 	same "$(sql "SELECT seq FROM calls WHERE id = '$locked'")" "$seq"

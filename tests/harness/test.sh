@@ -4,11 +4,27 @@
 report_folder=''
 servers_to_test=() # other than lighttpd
 
-# How long files take, in seconds, where build/test.times does not know: those that are to start first.
+# How long files take, in seconds, where build/test.times does not say it. The longest ones start first.
 long_files='
 faults.bats 100
-mcs.bats 100
-hostile.bats 100
+hostile.bats 95
+mcs.bats 90
+places.bats 80
+refusals.bats 60
+variants.bats 55
+privileges.bats 50
+postgres.bats 45
+rest.bats 45
+restart.bats 40
+worker.bats 30
+environment.bats 30
+limits.bats 25
+lifecycle.bats 25
+uploads.bats 20
+websocket.bats 20
+input.bats 20
+names.bats 15
+specification.bats 15
 '
 
 # What the run under sanitizers leaves out, and why: mostly files about scripts and configurations, in which no C
