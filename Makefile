@@ -33,11 +33,13 @@ CALLS  := call create find id job keyring keys lifecycle message metrics next pl
           store \
           $(addprefix live/,admit apply claim query rebuild script)
 calls_OBJ := $(CALLS:%=$(B)/calls/%.o)
-COMMON := breaker buf clock config config_file config_print config_rules config_table environment failpoint json json_check listen log nearest params percent pg pg_schema pg_value pg_wire privileges redis redis_pipeline redis_scripts redis_subscribe refusal resolve sentinel token \
-          dial http_head ws ws_client
+COMMON := breaker buf clock config dial environment failpoint http_head json json_check listen log nearest params \
+          percent pg privileges redis refusal resolve sentinel token ws ws_client \
+          $(addprefix config/,file print rules table) $(addprefix pg/,schema value wire) \
+          $(addprefix redis/,pipeline scripts subscribe)
 common_OBJ := $(COMMON:%=$(B)/common/%.o) $(B)/gen/queries.o $(B)/gen/lua.o $(B)/gen/schema.o
 # The clients that run on a libev loop: only programs with such a loop link them.
-ASYNC  := pg_async pg_queue redis_async
+ASYNC  := pg/async pg/queue redis/async
 async_OBJ := $(ASYNC:%=$(B)/common/%.o)
 LIBS := $(B)/libcalls.a $(B)/libcommon.a
 

@@ -13,8 +13,8 @@
 #include "common/clock.h"
 #include "common/embedded.h"
 #include "common/pg.h"
-#include "common/pg_schema.h"
-#include "common/pg_value.h"
+#include "common/pg/schema.h"
+#include "common/pg/value.h"
 #include "common/privileges.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "calls/row.h"
 
 #include "common/log.h"
-#include "common/pg_value.h"
+#include "common/pg/value.h"
 
 #include <assert.h>
 #include <inttypes.h>

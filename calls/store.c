@@ -5,7 +5,7 @@
 #include "calls/live/query.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/pg_value.h"
+#include "common/pg/value.h"
 
 #include <stdlib.h>
 

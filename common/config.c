@@ -3,8 +3,8 @@
 #include "common/config.h"
 
 #include "common/buf.h"
-#include "common/config_file.h"
-#include "common/config_table.h"
+#include "common/config/file.h"
+#include "common/config/table.h"
 #include "common/environment.h"
 #include "common/log.h"
 

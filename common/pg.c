@@ -1,11 +1,11 @@
 /* PostgreSQL: connecting, and running a statement with a deadline. What goes over the wire is
- * pg_wire.c's. */
+ * pg/wire.c's. */
 
 #include "common/pg.h"
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/pg_schema.h"
+#include "common/pg/schema.h"
 #include "common/resolve.h"
 
 #include <errno.h>

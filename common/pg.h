@@ -2,7 +2,7 @@
 
 #include "common/cleanup.h"
 #include "common/config.h"
-#include "common/pg_wire.h"
+#include "common/pg/wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,7 +49,7 @@ must_check enum pg_outcome pg_exec_open(struct pg *pg, const char *statement, in
 bool pg_timed_out(const struct pg *pg);
 
 /* What to tell a person when the database has another schema than this program (see
- * common/pg_schema.h), so that no connection is made; "" when that is not so. */
+ * common/pg/schema.h), so that no connection is made; "" when that is not so. */
 const char *pg_schema_error(const struct pg *pg);
 
 /* How many connections it has made: what a session had is gone when this number has changed. */

@@ -1,5 +1,5 @@
 /* What is asked of Redis Sentinel, and what its replies mean. common/redis.c and
- * common/redis_async.c ask. */
+ * common/redis/async.c ask. */
 
 #include "common/sentinel.h"
 

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/failpoint.h"
 #include "common/log.h"
-#include "common/pg_value.h"
+#include "common/pg/value.h"
 #include "calls/row.h"
 
 #include <assert.h>

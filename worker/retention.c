@@ -4,7 +4,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/pg_value.h"
+#include "common/pg/value.h"
 #include "worker/worker.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "calls/row.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/pg_async.h"
+#include "common/pg/async.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "calls/keys.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/redis_async.h"
+#include "common/redis/async.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "calls/keys.h"
 #include "common/log.h"
 #include "wsd/database.h"
-#include "common/redis_async.h"
+#include "common/redis/async.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 -- default_transaction_read_only, by which operators stop writes, nor search_path and synchronous_commit,
 -- by which they decide where the tables are and when a commit is safe.
 --   $1 bool: until the end of this transaction, else of the session
--- One row: nothing that matters, and the schema (common/pg_schema.h)
+-- One row: nothing that matters, and the schema (common/pg/schema.h)
 SELECT count(set_config(name, value, $1::boolean)), (SELECT coalesce(max(version), 0) FROM migrations) AS schema
   FROM (VALUES
   -- The statements that move rows lock them, and know how to go on when a row has changed meanwhile.

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Whether config_rules.c would let it be a BASE_PATH. */
+/* Whether config/rules.c would let it be a BASE_PATH. */
 static bool is_base(const char *s) {
   if (!*s)
     return true;

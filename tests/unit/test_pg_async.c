@@ -1,11 +1,11 @@
-/* common/pg_async.c, before a server that speaks as much of PostgreSQL's protocol as it needs, and
+/* common/pg/async.c, before a server that speaks as much of PostgreSQL's protocol as it needs, and
  * hangs, refuses and goes away. */
 
 #include "tests/unit/fake.h"
 #include "tests/unit/loop.h"
 #include "tests/unit/test.h"
 
-#include "common/pg_async.h"
+#include "common/pg/async.h"
 
 #include <endian.h>
 

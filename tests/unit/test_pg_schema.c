@@ -1,9 +1,9 @@
-/* Which results tell of another schema (common/pg_schema.c), and in which words. */
+/* Which results tell of another schema (common/pg/schema.c), and in which words. */
 
-#include "common/pg_schema.h"
+#include "common/pg/schema.h"
 
 #include "common/embedded.h"
-#include "common/pg_wire.h"
+#include "common/pg/wire.h"
 #include "tests/unit/test.h"
 
 #include <endian.h>

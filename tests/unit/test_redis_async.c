@@ -1,10 +1,10 @@
-/* common/redis_async.c, before a server that hangs, refuses and goes away. */
+/* common/redis/async.c, before a server that hangs, refuses and goes away. */
 
 #include "tests/unit/fake_redis.h"
 #include "tests/unit/loop.h"
 #include "tests/unit/test.h"
 
-#include "common/redis_async.h"
+#include "common/redis/async.h"
 
 #include <netinet/in.h>
 

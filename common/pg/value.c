@@ -1,6 +1,6 @@
 /* PostgreSQL's binary formats, as far as our statements return them. */
 
-#include "common/pg_value.h"
+#include "common/pg/value.h"
 
 #include <endian.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* The guard of the schema. */
 
-#include "common/pg_schema.h"
+#include "common/pg/schema.h"
 
 #include "common/embedded.h"
-#include "common/pg_value.h"
+#include "common/pg/value.h"
 
 #include <stdio.h>
 #include <string.h>

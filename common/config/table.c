@@ -1,8 +1,8 @@
 /* The table of settings, made of config.def, and the names in it. */
 
-#include "common/config_table.h"
+#include "common/config/table.h"
 
-#include "common/config_rules.h"
+#include "common/config/rules.h"
 #include "common/nearest.h"
 
 #include <string.h>

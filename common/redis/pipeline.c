@@ -4,7 +4,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/redis_parts.h"
+#include "common/redis/parts.h"
 
 #include <errno.h>
 #include <string.h>

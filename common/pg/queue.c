@@ -1,6 +1,6 @@
 /* Statements that wait for a connection: memory and order. */
 
-#include "common/pg_queue.h"
+#include "common/pg/queue.h"
 
 #include "common/log.h"
 

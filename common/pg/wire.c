@@ -1,9 +1,9 @@
 /* What goes over a libpq connection, for clients that block and for those that do not. */
 
-#include "common/pg_wire.h"
+#include "common/pg/wire.h"
 
 #include "common/embedded.h"
-#include "common/pg_schema.h"
+#include "common/pg/schema.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the files redis*.c share, and no other file includes. */
+/* What redis.c and the files of redis/ share, and no other file includes. */
 
 enum { REDIS_SCRIPTS_MAX = 32, REDIS_ARGS_MAX = 32, REDIS_QUIET_MS = 5000 };
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /*
- * What our clients of libpq share, whether they block (common/pg.h) or not (common/pg_async.h): the
+ * What our clients of libpq share, whether they block (common/pg.h) or not (common/pg/async.h): the
  * settings of a connection, the statements that go over it in libpq's pipeline mode, and what comes
  * back. Nothing here waits.
  */

@@ -1,7 +1,7 @@
 /* One connection to Redis: finding it, connecting, backing off, and the lifetime rules of hiredis.
  */
 
-#include "common/redis_async.h"
+#include "common/redis/async.h"
 
 #include "common/clock.h"
 #include "common/log.h"

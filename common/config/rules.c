@@ -1,6 +1,6 @@
 /* The rules of config.def. */
 
-#include "common/config_rules.h"
+#include "common/config/rules.h"
 
 #include "common/config.h"
 #include "common/log.h"

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* The table of config.def, for the files config_*.c. */
+/* The table of config.def, for config.c and the files of config/. */
 enum config_kind { CONFIG_KIND_STR, CONFIG_KIND_INT, CONFIG_KIND_REAL };
 
 struct config_setting {

@@ -4,7 +4,7 @@
 
 #include "common/embedded.h"
 #include "common/log.h"
-#include "common/redis_parts.h"
+#include "common/redis/parts.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "common/config.h"
 
-#include "common/config_table.h"
+#include "common/config/table.h"
 
 void config_print_help(FILE *out, unsigned programs) {
   fputs("Settings, from the environment or the file that MCS_ENV_FILE names:\n", out);

@@ -1,8 +1,8 @@
 /* The environment file: its lines, and what is wrong with them. */
 
-#include "common/config_file.h"
+#include "common/config/file.h"
 
-#include "common/config_table.h"
+#include "common/config/table.h"
 #include "common/log.h"
 #include "common/nearest.h"
 

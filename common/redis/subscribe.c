@@ -2,7 +2,7 @@
 
 #include "common/redis.h"
 
-#include "common/redis_parts.h"
+#include "common/redis/parts.h"
 
 #include <assert.h>
 #include <errno.h>

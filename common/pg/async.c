@@ -1,12 +1,12 @@
 /* One asynchronous libpq connection: finding the host, connecting, backing off, one
- * statement at a time. What goes over the wire is pg_wire.c's, the queue is pg_queue.c's. */
+ * statement at a time. What goes over the wire is wire.c's, the queue is queue.c's. */
 
-#include "common/pg_async.h"
+#include "common/pg/async.h"
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/pg_queue.h"
-#include "common/pg_schema.h"
+#include "common/pg/queue.h"
+#include "common/pg/schema.h"
 #include "common/resolve.h"
 
 #include <assert.h>
