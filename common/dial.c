@@ -1,4 +1,4 @@
-/* Connects clients. What they say then is the caller's business. */
+/* Connects to a service. The caller sends and reads. */
 
 #include "common/dial.h"
 

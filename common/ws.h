@@ -52,7 +52,7 @@ struct ws_frame {
 
 /* Takes the frame of a server that `data` begins with. Returns its length; 0 while it is
  * incomplete; -1, and frame->error, when no server may send it or it is longer than
- * WS_PAYLOAD_MAX. Data that begin wrong are found wrong as soon as the header is there. */
+ * WS_PAYLOAD_MAX. A bad header is an error before the payload is there. */
 must_check ssize_t ws_take(const char *data, size_t len, struct ws_frame *frame);
 /* A close frame's code, or WS_CODE_NONE. */
 int ws_close_code(const struct ws_frame *frame);

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * A connection to a WebSocket server, or to one of plain HTTP, that blocks: for programs that have
- * nothing else to do. What is sent and read is common/ws.h's and common/http_head.h's.
+ * A blocking connection to a WebSocket or HTTP server, for programs that do nothing else meanwhile.
+ * common/ws.h makes and reads the bytes.
  */
 struct ws_client {
   int fd;

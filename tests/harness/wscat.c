@@ -1,6 +1,6 @@
 /*
- * wscat: the tests' WebSocket client. It keeps to the protocol unless it is told to break it; many
- * clients at once are the business of load. --help says what it can do.
+ * wscat: the tests' WebSocket client. It keeps to the protocol, except for what options tell it to
+ * send. For many clients at once there is load. --help lists the options.
  *
  * It prints each text message as a line, and lines that start with "!" for the rest:
  *   ! close CODE REASON   ! http STATUS (then the body)   ! eof   ! timeout   ! bad WHAT

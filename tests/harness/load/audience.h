@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * The subscribers of the bench's calls: a number of WebSockets, each on one call in turn. There is
- * one audience, opened and closed as often as its owner likes.
+ * The subscribers of the bench's calls: a number of WebSockets, spread evenly over the calls. There
+ * is one audience, which can be opened and closed again and again.
  */
 
 struct audience {

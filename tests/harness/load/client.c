@@ -17,7 +17,7 @@
 
 enum { SOCKETS_A_SOURCE = 5000 }; /* from 127.0.0.1, as many from 127.0.0.2, … */
 
-/* The same for all: bench/push.c answers nothing else, and nobody has to compute much. */
+/* The same for all: bench/push.c knows only the answer to this one, which is the RFC's example. */
 static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==";
 
 void client_find(struct client_server *server, const char *where) {

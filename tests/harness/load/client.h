@@ -10,9 +10,8 @@
 #include <stdint.h>
 
 /*
- * A connection of a load, one of many: of a WebSocket client, or of one that sends what it likes.
- * It never blocks. What its owner wants to know it is told by callbacks; from within those the
- * owner may hang up.
+ * One of the many connections of a load: a WebSocket client, or one that sends any bytes. It never
+ * blocks. It reports to its owner by callbacks, in which the owner may hang up.
  */
 
 /* Where clients connect to. */
@@ -29,7 +28,7 @@ enum client_stage {
   CLIENT_RAW,   /* connected, and no WebSocket */
 };
 
-/* Why a connection ended that the client did not end itself. */
+/* Why a connection ended, unless its owner ended it. */
 enum client_end {
   CLIENT_REFUSED, /* no connection, or no WebSocket */
   CLIENT_CUT,     /* the end of file */
@@ -39,21 +38,22 @@ enum client_end {
 
 struct client;
 
-/* What clients of one kind do; what they do not care about is NULL. */
+/* What clients of one kind do. Callbacks may be NULL, on_connected() excepted. */
 struct client_kind {
   bool resets;   /* hangs up with a reset, so that no port rests for a minute */
   bool no_pongs; /* leaves pings unanswered */
-  /* It is connected, and sends what it begins with: client_ask(), or anything else. */
+  /* The connection is there. Sends the first bytes: client_ask(), or anything else. */
   void (*on_connected)(struct client *c);
-  /* The response to its handshake: 0 when that is no HTTP. 101: it is CLIENT_OPEN. */
+  /* The response to the handshake has this status; 0: it is no HTTP, or does not fit the request.
+   * With 101 the client is CLIENT_OPEN. */
   void (*on_response)(struct client *c, int status);
   /* A text message. */
   void (*on_text)(struct client *c, const char *text, size_t len);
-  /* Bytes that come to a client that is CLIENT_RAW. */
+  /* Bytes for a client that is CLIENT_RAW. */
   void (*on_bytes)(struct client *c, const char *data, size_t len);
-  /* It can send again; only where its owner waits for that. */
+  /* It can send again. Only while its owner has EPOLLOUT in loop_change(). */
   void (*on_writable)(struct client *c);
-  /* It has hung up. `code` is the close frame's, or 0. Last of all: the owner may free it. */
+  /* The client has hung up. `code` is the close frame's, or 0. The owner may free the client. */
   void (*on_end)(struct client *c, enum client_end end, int code);
 };
 
@@ -61,22 +61,22 @@ struct client {
   struct loop_io io;
   enum client_stage stage;
   const struct client_kind *kind;
-  int64_t read_us; /* when what it is being told was read */
+  int64_t read_us; /* when the bytes of the present callback were read */
   struct buf rest; /* the beginning of what is incomplete */
 };
 
 /* Finds the address that `where` has, as dial() takes it. Ends the program when there is none. */
 void client_find(struct client_server *server, const char *where);
 
-/* Begins to connect. The number chooses the source address, where this host is its own server: one
- * has too few ports. It may end before this returns. */
+/* Begins to connect; on_end() may be called before this returns. To a loopback address, `number`
+ * chooses the source address, because one address has too few ports. */
 void client_start(struct client *c, const struct client_kind *kind,
                   const struct client_server *server, int number);
 /* Sends the handshake for `target`, whose response is checked. From on_connected() only. */
 void client_ask(struct client *c, const struct client_server *server, const char *target);
-/* Sends what is short enough for a socket that was idle; false when it did not take all of it. */
+/* Sends a few bytes; false when the socket did not take all of them. */
 bool client_send(struct client *c, const void *data, size_t len);
-/* Reads what has come: for those whose owner does not wait for that. */
+/* Reads what has come. The loop does that, unless the owner took EPOLLIN away. */
 void client_read(struct client *c);
 /* Hangs up without on_end(), if it has not yet, and frees what the struct holds. */
 void client_leave(struct client *c);

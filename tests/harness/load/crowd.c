@@ -1,11 +1,11 @@
 /*
- * load crowd: clients of one kind, mostly hostile ones. Prints "ready" when all are connected, and
- * after the time that they stay, or when all are gone, a line of what became of them:
+ * load crowd: clients of one kind, mostly hostile ones. Prints "ready" when all are connected.
+ * After SECONDS, or when the server has hung up on all of them, prints a line:
  *
  *   open=N gone=N first_s=S last_s=S mb=N codes=CODE:N,…
  *
- * first_s and last_s are when the first and the last one was hung up on; mb is what they sent of
- * their floods; codes are those of the close frames, 0 without one.
+ * first_s and last_s are when the first and the last connection ended; mb is how much of their
+ * floods they sent; codes are those of the close frames, 0 without one.
  */
 
 #include "common/log.h"
@@ -105,7 +105,7 @@ static void on_end(struct client *c, enum client_end why, int code) {
   crowd.gone++;
 }
 
-/* Sends on where its flood was cut off. Why the server hung up is still to be read. */
+/* Continues its flood. After an error it reads, because a close frame may say why. */
 static void on_writable(struct client *c) {
   struct member *m = member_of(c);
   ssize_t n =

@@ -1,6 +1,6 @@
 /*
- * load late: subscribes to calls, one a URL, prints "ready" when each has told its present state,
- * and how much later than their timestamps say the first COUNT events came after that:
+ * load late: subscribes to calls, one a URL. Prints "ready" when it has the present state of each,
+ * and then how much later than their timestamps the next COUNT events came:
  *
  *   events=N median_ms=MS max_ms=MS
  */
@@ -19,7 +19,7 @@ struct listener {
   struct client client;
   struct client_server server;
   const char *target;
-  bool told; /* the present state has come, which is no event */
+  bool told; /* the present state has come; it does not count as an event */
 };
 
 static size_t told;

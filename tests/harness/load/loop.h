@@ -3,11 +3,11 @@
 #include <stdint.h>
 
 /*
- * The event loop: one epoll set and a clock. What a load can do nothing about ends the program,
- * running out of descriptors for one.
+ * The event loop: one epoll set and a clock. Errors of the system, such as too many open files, end
+ * the program.
  */
 
-/* What waits for a descriptor. The struct is the caller's, and stays where it is meanwhile. */
+/* A descriptor that is waited for. The caller owns the struct and does not move it meanwhile. */
 struct loop_io {
   int fd;
   void (*on_ready)(struct loop_io *io, uint32_t events); /* epoll's events */
@@ -23,7 +23,7 @@ void loop_turn(int timeout_ms);
 /* Of a clock that only goes forward; what is measured takes less than the service's milliseconds.
  */
 int64_t now_us(void);
-/* Lets this process have as many descriptors as it may; ends it when these are fewer than that. */
+/* Raises the limit of open files to its maximum; ends the program when that is below `count`. */
 void want_descriptors(long count);
-/* Says what cannot be done, and why, if errno knows, and ends the program with 64. */
+/* Prints `what` and errno's text, and ends the program with status 64. */
 _Noreturn void quit(const char *what);

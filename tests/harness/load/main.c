@@ -1,6 +1,6 @@
 /*
- * load: all clients of the tests and of the bench that are many, each command a kind of load. They
- * are in one process with one clock. A single client is wscat.
+ * load: many clients in one process with one clock, for the tests and the bench. Each command is a
+ * kind of load. For a single client there is wscat.
  */
 
 #include "tests/harness/load/commands.h"

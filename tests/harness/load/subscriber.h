@@ -14,13 +14,14 @@
 /* Prepares `count` of them, which then wait for calls. The server is borrowed. */
 void subscribers_init(const struct client_server *server, int count);
 void subscribers_done(void);
-/* Gives a new call so many of those without a call that about all of them are occupied. */
+/* Assigns some of the idle subscribers to a new call: so many that most are busy most of the time.
+ */
 void subscribers_add(const char *id, int64_t now);
-/* Connects those whose pause is over. `counts`: how many are connected counts for the mean. */
+/* Connects those whose pause is over. `counts`: the number of connected ones goes into the mean. */
 void subscribers_tick(int64_t now, bool counts);
 /* Whether any follows a call. */
 bool subscribers_busy(void);
-/* Ends the calls that are followed, as unfinished. */
+/* Ends the subscriptions that are left, with the verdict "unfinished". */
 void subscribers_give_up(int64_t now);
-/* Prints what became of all of them, as members of a JSON object. */
+/* Prints the totals, as members of a JSON object. */
 void subscribers_print(void);
