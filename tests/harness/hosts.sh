@@ -41,7 +41,7 @@ prepare_hosts() {
 	choose_user
 	find_postgres
 	# shellcheck source=/dev/null
-	for file in helpers service faults/account hosts/hosts hosts/cases; do . "$here/tests/$file.bash"; done
+	for file in harness/helpers harness/service faults/account hosts/hosts hosts/cases; do . "$here/tests/$file.bash"; done
 	make_network || die 'cannot make a network'
 }
 

@@ -59,6 +59,7 @@ kill_host() {
 	local pids
 	mapfile -t pids < <(host_processes "$1")
 	kill -s KILL "${pids[@]}" 2>/dev/null
+	mark_load # at once: they may all be gone before the first look at the last of them
 	wait_until 5 are_gone_or_mark "${pids[@]}"
 	mark_load
 }
