@@ -75,7 +75,7 @@ drain_grown() {
 	done
 }
 
-# What is held against figures rather than against an empty table.
+# Compared with figures, not with an empty table.
 play_the_largest() {
 	local label=${labels[ten]} late under_way
 	use ten

@@ -59,7 +59,7 @@ local function packed_seq(key)
   return value and tonumber(string.match(value, '^%S+ (%d+)')) or 0, value
 end
 
--- What stands behind the packed line of a live record (nil: there is none): a newline and the metadata,
+-- What follows the packed line of a live call (nil: there is none): a newline and the metadata,
 -- or the newline alone when the metadata is only in PostgreSQL. It never changes.
 local function packed_metadata(value)
   return value and string.sub(value, (string.find(value, '\n', 1, true))) or '\n'

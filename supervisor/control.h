@@ -3,8 +3,8 @@
 struct supervisor;
 
 /*
- * What the director asks, on its descriptor 3: a line a request, a line a reply. The reply is "ok",
- * or "failed" and why, if nothing else is said here.
+ * What the director asks, on its descriptor 3: a line for each request and each reply. The reply is
+ * "ok", or "failed" and why, if nothing else is said here.
  *
  *   take          takes the folder; "busy" when another process has it
  *   log           our output goes to log/mcs.log in it from now on

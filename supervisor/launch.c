@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { MOST_FILES = 65536 };
+enum { MAX_FILES = 65536 };
 
 static _Noreturn void give_up(const char *what) {
   say("cannot start %s: %s", what, strerror(errno));
@@ -60,7 +60,7 @@ static void limit(void) {
   struct rlimit files;
   setrlimit(RLIMIT_CORE, &no_core);
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = files.rlim_max < MOST_FILES ? files.rlim_max : MOST_FILES;
+    files.rlim_cur = files.rlim_max < MAX_FILES ? files.rlim_max : MAX_FILES;
     setrlimit(RLIMIT_NOFILE, &files);
   }
 }

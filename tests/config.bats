@@ -1,4 +1,4 @@
-# The configuration: one table, the environment and .env, and what cannot be right.
+# The configuration: one table, the environment and .env, and invalid values.
 
 load harness/helpers
 load harness/service
@@ -44,13 +44,13 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 	END
 }
 
-@test "docker-compose.yml hands on every setting but those that are its own" {
+@test "docker-compose.yml passes on every setting but those that are its own" {
 	local named own='BIND|WSD_LISTEN|RESPONDER_LISTEN|MCS_VAR|PARTS|REDIS_SENTINELS|REDIS_MASTER_NAME|REDIS_USERNAME|POSTGRES_POOL_MODE'
 	named=$(sed -n '/^x-mcs:/,/^services:/s/^    \([A-Z0-9_]*\):.*/\1/p' "$MCS_ROOT/docker-compose.yml")
 	same "$(sort <<<"$named")" "$(variables | grep -vxE "$own" | sort)"
 }
 
-@test "a value that cannot be right: one line that names the variable, and status 2" {
+@test "an invalid value: one line that names the variable, and status 2" {
 	local setting
 	while read -r setting; do
 		run config "$setting"
@@ -111,7 +111,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 	match "$output" '^[a-z-]*: VALID_API_KEYS '
 }
 
-@test "each program stops at a value that cannot be right, and says which" {
+@test "each program stops at an invalid value, and says which" {
 	local program
 	for program in responder wsd worker; do
 		run env LOG_LEVEL=loud "$programs/mcs-$program" </dev/null
@@ -120,7 +120,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 	done
 }
 
-@test "'mcs run' stops at once at a value that cannot be right, and leaves nothing" {
+@test "'mcs run' stops at once at an invalid value, and leaves nothing" {
 	local setting
 	for setting in PORT=abc MAX_CPS_PER_KEY=-2 LOG_LEVEL=loud 'VALID_API_KEYS= '; do
 		run env "$setting" MCS_VAR="$BATS_TEST_TMPDIR/v" MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" run
@@ -168,7 +168,7 @@ variables() { sed -n 's/^CONFIG_[A-Z]*([a-z0-9_]*, \([A-Z0-9_]*\),.*/\1/p' "$MCS
 	same "$(value_of RESPONDERS MCS_ENV_FILE="$env_file")" 2
 }
 
-@test "a value in the file that cannot be right is named too; a file that is not there as well" {
+@test "an invalid value in the file is named too, and so is a missing file" {
 	echo 'PORT=abc' >"$env_file"
 	run config MCS_ENV_FILE="$env_file"
 	same "$status" 2

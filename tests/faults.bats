@@ -113,13 +113,13 @@ is_ready_with_another() { is_another "$1" "$2" && is_ready; }
 	(($(wc -l <"$BATS_FILE_TMPDIR/created") > before))
 }
 
-@test "a watcher stays connected and hears all of its call's states while Redis is lost" {
+@test "a subscriber stays connected and gets all states of its call while Redis is lost" {
 	create_and_remember
 	watch "$call_id&after=0" >"$BATS_TEST_TMPDIR/out" 3>&- &
-	local watcher=$!
+	local subscriber=$!
 	wait_until 10 grep -q '"seq":1' "$BATS_TEST_TMPDIR/out"
 	live FLUSHALL
-	wait "$watcher"
+	wait "$subscriber"
 	same "$(sed -n '/^{"call_id"/p' "$BATS_TEST_TMPDIR/out" | jq -r .seq | paste -sd,)" 1,2,3,4,5
 	grep -q '^! close 1000' "$BATS_TEST_TMPDIR/out"
 }
@@ -341,7 +341,7 @@ one_may_watch() { watch "$call_id" --count 2 >/dev/null; }
 
 @test "a responder that is killed is replaced by the pool's parent" {
 	local pids child
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	mapfile -t pids < <(pool_pids)
 	same "${#pids[@]}" 5
 	create_and_remember
@@ -366,7 +366,7 @@ pool_is_another() {
 
 @test "responders without a descriptor for a connection say so, rest, and serve who has waited when they have one" {
 	local children child before
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	mapfile -t children < <(pool_pids | tail -n +2)
 	before=$(ticks_of "${children[@]}")
 	for child in "${children[@]}"; do limit_descriptors "$child" 3; done
@@ -395,7 +395,7 @@ ticks_of() {
 
 @test "responders that are told to stop finish what they do: no request fails" {
 	local bad=0 round child
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	for round in {1..5}; do
 		curl -q -sS --noproxy '*' -Z --parallel-immediate --parallel-max 20 "$BASE/health?n=[1-60]" \
 			-o "$BATS_TEST_TMPDIR/#1" -w '%{http_code}\n' >"$BATS_TEST_TMPDIR/statuses.$round" 3>&- &
@@ -410,7 +410,7 @@ ticks_of() {
 
 @test "a responder that is told to stop in the middle of a request answers it" {
 	local replies child curl died
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	create_and_remember
 	died=$(log_of api | grep -c 'pool\.died' || :)
 	signal_component STOP redis
@@ -430,7 +430,7 @@ ticks_of() {
 
 @test "a pool whose parent is killed has another one soon, and the same number of responders" {
 	local pids
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	mapfile -t pids < <(pool_pids)
 	create_and_remember
 	kill -KILL "${pids[0]}"

@@ -330,7 +330,7 @@ no_more_than() { (($("$2") <= $1)); }
 # Each holds a connection of lighttpd, and nothing of ours, until its request is whole. lighttpd lets in
 # half as many as it may have descriptors.
 @test "9,400 clients that send a byte a second of their head or body: others are served" {
-	skip_by_nature thread-a-connection
+	skip_by_quirk thread-a-connection
 	local i count=$((4700 / scale))
 	gather slow-head "$count" 10 "ws://127.0.0.1:$PORT"
 	gather slow-body "$count" 8 "ws://127.0.0.1:$PORT"
@@ -412,7 +412,7 @@ calls_created() { same "$(sql 'SELECT count(*) FROM calls')" "$((rows + $1))"; }
 	calls_created "$created"
 }
 
-@test "what stands behind a body is the next request, and nothing else" {
+@test "what follows a body is the next request, and nothing else" {
 	local post="POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $KEY\r\nContent-Type: application/json\r\n"
 	local call='{"from":"+1","to":"+2"}'
 	calls_before

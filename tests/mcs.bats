@@ -325,17 +325,17 @@ closed: call finished\$"
 }
 
 @test "watch prints each event of a call once, whatever is cut meanwhile, and ends with it" {
-	local watched=$BATS_TEST_TMPDIR/watched said=$BATS_TEST_TMPDIR/said watcher
+	local watched=$BATS_TEST_TMPDIR/watched said=$BATS_TEST_TMPDIR/said subscriber
 	held=yes
 	hold_component worker
 	create_call
 	MCS_ENV_FILE=/dev/null "$MCS_ROOT/mcs" watch "$call_id" >"$watched" 2>"$said" 3>&- &
-	watcher=$!
+	subscriber=$!
 	wait_until 60 grep -q 'QUEUED$' "$watched"
 	kill -KILL "$(component_pid wsd)"
 	wait_until 60 grep -q 'trying again$' "$said"
 	release_component worker
-	wait "$watcher"
+	wait "$subscriber"
 	check_watched "$watched"
 	same "$(wc -l <"$said")" 1
 	# Also afterwards, by the URL that the creation gave, and by wsd's own socket.

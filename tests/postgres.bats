@@ -521,7 +521,7 @@ earlier_is_done() {
 	create_call
 }
 
-@test "PgBouncer in transaction mode with POSTGRES_POOL_MODE=transaction: calls, watchers, failed uploads, a rebuild" {
+@test "PgBouncer in transaction mode with POSTGRES_POOL_MODE=transaction: calls, subscribers, failed uploads, a rebuild" {
 	need_pgbouncer
 	use pooled
 	fresh_key

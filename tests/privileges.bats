@@ -81,7 +81,7 @@ cannot() {
 
 @test "responders, wsd and worker run under a filter of system calls" {
 	local number pids
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	mapfile -t pids < <(pool_pids)
 	((${#pids[@]} == 5))
 	for number in "${pids[@]:1}" "$(component_pid wsd)" "$(component_pid worker)"; do
@@ -102,7 +102,7 @@ cannot() {
 
 @test "a successor in the pool has no more than the child that it was" {
 	local pids successor
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	[[ ! $(component_pid pool) ]] || skip 'mcs itself starts the pool, and starts another one'
 	mapfile -t pids < <(pool_pids)
 	kill -KILL "${pids[0]}"
@@ -208,7 +208,7 @@ has_new_pool() {
 	done
 }
 
-@test "whoever reaches Redis needs its password all the same" {
+@test "a user that reaches Redis still needs its password" {
 	match "$(live PING 2>&1)" NOAUTH
 	same "$(REDISCLI_AUTH=secret-of-redis live PING)" PONG
 }

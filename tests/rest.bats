@@ -42,7 +42,7 @@ setup() {
 
 @test "uptime is the pool's: it grows and is the same for every responder" {
 	local begin last
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	begin=$EPOCHREALTIME
 	api GET /health
 	last=$(json .uptime)
@@ -617,7 +617,7 @@ refusal_is_logged() {
 
 @test "refusals fill the log at a bounded rate" {
 	[[ ! ${MCS_TEST_DOCKER:-} ]] || skip 'reads the files of the logs'
-	skip_by_nature starts-processes
+	skip_by_quirk starts-processes
 	local name=$RANDOM$RANDOM begin=$SECONDS count
 	curl -q -sS --noproxy '*' -Z --parallel-max 20 -o /dev/null "$BASE/$name/[1-2000]"
 	count=$(refusals | grep -c "path=\"/$name/")
@@ -726,7 +726,7 @@ websocket_url_is() {
 	for host in 'evil"host' 'a b' 'evil/../x' 'user@evil.example' 'x:y' 'x:123456' '[evil]' 'a<script>'; do
 		post /calls '{"from": "+1", "to": "+2"}' -H "Host: $host"
 		[[ $body != *"$host"* ]]
-		# The web server refuses most of them; whoever came through got no URL made of it.
+		# The web server refuses most of them; those that pass appear in no URL.
 		[[ $status_code == 400 || $status_code == 429 ]] ||
 			match "$(json .websocket_url)" "^ws://localhost:$PORT/ws"
 	done

@@ -27,7 +27,7 @@ end_load() {
 	kill -s TERM "$load_pid"
 	wait "$load_pid"
 	cat "$BATS_TEST_TMPDIR/totals"
-	wait_until 60 settled
+	wait_until 60 all_ended
 	account "$log" "$@"
 }
 

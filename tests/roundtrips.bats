@@ -20,7 +20,7 @@ setup_file() {
 }
 
 setup() {
-	skip_by_nature starts-processes # which have connections of their own, however many
+	skip_by_quirk starts-processes # which have connections of their own, however many
 	use asking
 	fresh_key
 	create_call # the responder is connected now, and knows the key

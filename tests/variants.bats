@@ -138,7 +138,7 @@ ask_health() {
 
 @test "responders that hang are 503 or 504 when their time is over, and a pool that is gone is at once" {
 	local pids away='^50[34]$' number supervisor hung_ms
-	skip_by_nature process-a-request
+	skip_by_quirk process-a-request
 	! quirk gateway-502 || away='^50[234]$'
 	start_instance stuck
 	mapfile -t pids < <(pool_pids)

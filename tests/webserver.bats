@@ -114,7 +114,7 @@ configuration_of() (
 	own_configuration <"$here/deploy/$2"
 )
 
-@test "where a configuration has patterns, what stands in BASE_PATH and CORS_ORIGIN is not one" {
+@test "where a configuration has patterns, BASE_PATH and CORS_ORIGIN are not taken for one" {
 	local text pattern origin path
 	text=$(configuration_of nginx nginx/mcs.conf)
 	match "$text" $'\nlocation = /v1\\.0/ws \\{\n'

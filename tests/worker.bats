@@ -100,7 +100,7 @@ set_wall_clock() {
 		redis.call('SET', KEYS[1], string.format('%.0f %s', wall - ARGV[1] * 1000000, now))" 1 'mcs:2:{0}:clock' "$1"
 }
 
-# ask_clocks [SHARD]: both of the shard's clocks, in ms; whoever asks them notices what was done to them.
+# ask_clocks [SHARD]: both of the shard's clocks, in ms; the question makes them notice a step.
 ask_clocks() {
 	live EVAL "$(<"$MCS_ROOT/lua/clock.lua")
 		local now, wall = clock(KEYS[1])

@@ -94,7 +94,7 @@ prepare_postgres() {
 }
 
 # The socket's folder lets in nobody but the instance's own user (and root), who is trusted to be the
-# role, and in its database only. The superuser is for whoever runs mcs: under root, a program of
+# role, and in its database only. The superuser is for the user that runs mcs: under root, a program of
 # the service cannot have PostgreSQL run commands.
 configure_postgres_users() {
 	local etc=$MCS_VAR/etc superuser='peer map=mcs' role=${POSTGRES_USER//\"/\"\"} db=${POSTGRES_DB//\"/\"\"}

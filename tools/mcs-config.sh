@@ -8,7 +8,7 @@ case $mode in
 esac
 programs=$here/build/$mode
 
-# Builds targets of the mode $1; one at a time in this tree, whoever starts it.
+# Builds targets of the mode $1; one at a time in this tree, also for several commands.
 build_programs() {
 	local built=$1
 	shift
@@ -63,7 +63,7 @@ is_plain_path() { [[ $1 =~ ^[A-Za-z0-9/._+@~-]{1,75}$ ]]; }
 
 # A clone whose path is not plain has its var/ elsewhere; $1 names one more check that var/ has to pass, and
 # $2 says what it means when it fails. A person who names a folder gets that one, or a line about it.
-settle_var() {
+choose_var() {
 	local why="the path of $here has characters that not every component can handle, or is too long"
 	if is_plain_path "$MCS_VAR" || [[ ! $var_is_default ]]; then
 		"$1" && return
@@ -300,7 +300,7 @@ cmd_vars() {
 	[[ $* == @(|--listen) ]] || die 'usage: ./mcs vars [--listen]'
 	local program=$programs/mcs-responder deploy=$here/deploy/lighttpd
 	find_folders
-	settle_var true
+	choose_var true
 	load_config
 	# The lock says to ./mcs run that the folder is an instance's.
 	[[ -d $MCS_VAR/log && -d $run_folder && -e $MCS_VAR/lock ]] ||

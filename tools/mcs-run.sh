@@ -14,7 +14,7 @@ cmd_run() {
 	find_folders
 	MCS_VAR=var resolve_config # reports a wrong setting before anything looks for a folder
 	choose_user
-	settle_var var_can_be_entered "the user $service_user, which all services run as, cannot enter"
+	choose_var var_can_be_entered "the user $service_user, which all services run as, cannot enter"
 	load_config
 	[[ ! $config_warnings ]] || say "${config_warnings//$'\n'/$'\n'mcs: }"
 	! instance_runs || die_running

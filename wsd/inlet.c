@@ -167,7 +167,7 @@ static enum inlet_result take(struct inlet *inlet) {
   if (received == WSLAY_ERR_NOMEM)
     log_oom();
   if (received != 0) {
-    /* A header that cannot be right: wslay would send a close without a code. */
+    /* An invalid header: wslay would send a close without a code. */
     inlet->replies->len = before;
     frame_close(inlet->replies, inlet->error, "");
     return INLET_ERROR;

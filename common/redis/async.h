@@ -24,7 +24,7 @@ struct redis_async;
 
 struct redis_async_owner {
   /* Connected, the password was sent: send the first commands now. When they have worked, call
-   * redis_async_ready(), within REDIS_ASYNC_READY_S, or the connection is given up. */
+   * redis_async_ready(), within REDIS_ASYNC_READY_S, or the connection is closed. */
   void (*on_connected)(void *arg);
   /* The connection, or an attempt to make one, is gone; a new attempt follows by itself. NULL: the
    * owner need not know. */

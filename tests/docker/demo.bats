@@ -80,7 +80,7 @@ all_are_up() {
 	done
 }
 
-@test "a watcher hears its call, also when wsd's container was started again" {
+@test "a subscriber gets its call's events, also after a restart of wsd's container" {
 	compose restart wsd
 	create_call
 	run watch "$call_id"

@@ -2,11 +2,11 @@
 # The accounting after a load: a line a promise. Loaded after helpers.bash and service.bash; the instance
 # in use is the one that was loaded.
 #
-#   settled                          whether no call, no upload and no job is open any more
+#   all_ended                          whether no call, no upload and no job is open any more
 #   account LOG [OPTION=VALUE…]      prints "  ok PROMISE" or "  not ok PROMISE: DETAIL", a line each;
 #                                    status 0 when all was kept. Options: cps= concurrent= (the limits),
 #                                    wall=0 (the clock was set), also=0,500 in_hand=4 (what requests
-#                                    in hand at a mark may be answered with, and how many of them),
+#                                    under way at a mark may be answered with, and how many of them),
 #                                    late=10000 (ms that a call may move on later than its plan says),
 #                                    slowest=10000 (ms that an answer may take)
 #   load_is_on LOG                   whether so many calls are created and watched that what breaks now breaks
@@ -18,7 +18,7 @@ jobs_left() {
 		return n' 0
 }
 
-settled() { nothing_moves 2>/dev/null && [[ $(jobs_left) == 0 ]]; }
+all_ended() { nothing_moves 2>/dev/null && [[ $(jobs_left) == 0 ]]; }
 
 load_is_on() {
 	[[ -e $1 ]] || return

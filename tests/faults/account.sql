@@ -2,14 +2,14 @@
 -- "violations|promise|detail". Temporary tables posts, gets, reads, shakes, watches and marks hold the log.
 --   :late  how many ms later than its plan says a call may move on   :slowest  ms that an answer may take
 --   :cps, :concurrent  the limits   :wall  1 when the wall clock was not tampered with
---   :also  statuses that requests in hand at a mark (a kill) may get, as {…}  :in_hand  how many of them
+--   :also  statuses that requests under way at a mark (a kill) may get, as {…}  :in_hand  how many of them
 CREATE TEMP TABLE mine AS
   SELECT * FROM calls WHERE api_key IN (SELECT key FROM posts);
 
 SELECT count(*), 'every 201 has its row', string_agg(p.id, ' ')
   FROM posts p WHERE status = 201 AND NOT EXISTS (SELECT FROM calls c WHERE c.id = p.id::uuid);
 
--- Whoever is told that there is no call has none: beyond those created there are at most those in doubt.
+-- A refused request stored no call: beyond those created there are at most those in doubt.
 SELECT count(*), 'no call exists that nobody was told of', string_agg(format('%s: %s rows, %s created, %s in doubt',
          api_key, rows, created, doubtful), ', ')
   FROM (SELECT api_key, count(*) AS rows FROM mine GROUP BY 1) AS r
@@ -30,9 +30,9 @@ SELECT count(*), 'every row reached COMPLETED through legal states, each once',
 SELECT count(*), 'every state lasted as long as the call''s script says',
        string_agg(id::text || ' ' || entered_at::text || ' ' || duration_ms::text, ', ')
   FROM mine, generate_series(1, 3) AS n,
-       LATERAL (SELECT entered_at[n + 1] - entered_at[n] AS lasted, duration_ms[n] AS least_ms) AS l
- WHERE (:wall = 1 AND lasted < least_ms * interval '1 ms')
-    OR (:wall = 0 AND lasted > interval '30 minutes' AND lasted - interval '1 hour' < least_ms * interval '1 ms');
+       LATERAL (SELECT entered_at[n + 1] - entered_at[n] AS lasted, duration_ms[n] AS min_ms) AS l
+ WHERE (:wall = 1 AND lasted < min_ms * interval '1 ms')
+    OR (:wall = 0 AND lasted > interval '30 minutes' AND lasted - interval '1 hour' < min_ms * interval '1 ms');
 
 SELECT count(*) FILTER (WHERE late > :late), 'every call moved on in time',
        format('at most %s ms late, %s were allowed', greatest(0, max(late))::int, :late)
@@ -88,11 +88,11 @@ SELECT (m.total <> c.total OR m.active <> c.active OR m.completed <> c.completed
                count(*) FILTER (WHERE upload_status = 'COMPLETED') AS uploaded,
                count(*) FILTER (WHERE upload_status = 'FAILED') AS failed FROM calls) AS c;
 
-SELECT count(*), 'every watcher saw each state once and in order',
+SELECT count(*), 'every subscriber saw each state once and in order',
        string_agg(verdict || ' ' || id || ' ' || events || ' cuts ' || cuts, ', ')
   FROM watches WHERE verdict <> 'ok';
 
-SELECT count(*), 'whoever asked twice was never told an older state',
+SELECT count(*), 'a client that asked twice never got an older state',
        string_agg(format('%s: %s at %s, then %s at %s', a.id, a.state, a.began, b.state, b.began), ', ')
   FROM gets a JOIN gets b ON a.id = b.id AND b.began > a.began + a.took
   JOIN (VALUES ('QUEUED', 1), ('RINGING', 2), ('ANSWERED', 3), ('UNANSWERED', 3), ('COMPLETED', 4))
@@ -102,7 +102,7 @@ SELECT count(*), 'whoever asked twice was never told an older state',
  WHERE y.rank < x.rank;
 
 SELECT count(*) FILTER (WHERE NOT excused OR number > :in_hand),
-       'every request was answered with 2xx, 429 or 503, but for those in hand at a kill',
+       'every request was answered with 2xx, 429 or 503, but for those under way at a kill',
        string_agg(what || ' at ' || began || ': ' || status || ' after ' || took, ', ')
          FILTER (WHERE NOT excused OR number > :in_hand)
   FROM (SELECT *, row_number() OVER (PARTITION BY excused) AS number

@@ -4,7 +4,7 @@
 #
 # case_table: name, instance, seconds of load (0: only in a soak), what account (account.bash) is to know,
 # what happens. `also` and `in_hand` are the answers (0: none) that requests in the hands of what was
-# killed may get: with wsd these are its watchers too, who are back before the kernel has closed the last
+# killed may get: with wsd these are its subscribers too, which are back before the kernel has closed the last
 # of its sockets, the one that listens. `late` is 9000 where jobs may wait for the end of a lease (5 s).
 case_table=(
 	'responder-killed|main|6|also=500 in_hand=4|all responders killed, two at a time'
@@ -102,7 +102,7 @@ fault_responder-killed() {
 	kill_now "${pids[@]:3:2}" && wait_until 5 are_gone "${pids[@]:3:2}"
 }
 
-# Its children finish what they have in hand, and one of them carries on.
+# Its children finish their current requests, and one of them becomes the parent.
 fault_pool-killed() {
 	local pids since
 	since=$(log_length api)
@@ -113,7 +113,7 @@ fault_pool-killed() {
 fault_web-server-killed() { kill_component api; }
 fault_wsd-killed() { kill_component wsd; }
 
-# With jobs in hand.
+# With claimed jobs.
 fault_worker-killed-alone() { die_at_point worker.claimed; }
 
 fault_worker-killed-among-others() {
@@ -145,7 +145,7 @@ fault_wsd-without-descriptors() {
 	mv "$program" "$program.real" || return
 	printf '#!/bin/sh\nulimit -n 16\nexec %s.real\n' "$program" >"$program" && chmod 755 "$program"
 	kill_component wsd
-	sleep 7 # whoever hangs would do so for longer than an answer may take
+	sleep 7 # a process that hangs would do so for longer than an answer may take
 	mv -f "$program.real" "$program"
 	kill_component wsd && logged_since wsd "$since" "accept.failed\|wsd.full"
 }
@@ -239,9 +239,9 @@ fault_postgres-connections-cut() {
 	((n > 0))
 }
 
-# All counters are locked first, the calls second; our programs lock the other way round. Whoever
-# waited first is the one whom PostgreSQL makes fail.
-# Whoever waits for a lock while it holds another that this session wants would be a deadlock.
+# All counters are locked first, the calls second; our programs lock the other way round. The session
+# that waited first is the one that PostgreSQL makes fail.
+# A session that waits for a lock while it holds another that this one needs would be a deadlock.
 fault_postgres-locked() {
 	local since
 	since=$(log_length postgres)

@@ -13,7 +13,7 @@
 struct model {
   const uint8_t *at, *end;
   bool vague;                  /* the last frame may or may not be judged already */
-  bool open;                   /* something is in hand at the end */
+  bool open;                   /* something is unfinished at the end */
   bool in_message;             /* a fragmented message waits for its rest */
   bool is_text;                /* it, or the present one */
   uint64_t message_len;        /* so far */

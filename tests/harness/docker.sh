@@ -15,7 +15,7 @@ test_docker() {
 	need_packages "${program_packages[@]}" "${test_packages[@]}" "${docker_packages[@]}"
 	forget_settings
 	build_programs release all tools
-	need_service_user # whom the programs become that tests start beside the containers
+	need_service_user # the user of the programs that tests start beside the containers
 	MCS_TEST_DIR=$(mktemp -d /tmp/mcs.XXXXXX) && chmod 711 "$MCS_TEST_DIR" || exit
 	export MCS_TEST_DIR MCS_TEST_KEEP=yes MCS_BUILD=release
 	export MCS_TEST_DOCKER=$MCS_TEST_DIR/mock-communications-service

@@ -4,7 +4,7 @@
 # tests/faults/account.bash's. Also what ./mcs soak shares with it.
 
 case_table=() # tests/faults/cases.bash fills it
-load_keys=6 load_rate=90 load_watchers=300
+load_keys=6 load_rate=90 load_subscribers=300
 load_settings=(TIME_SCALE=8 MAX_CPS_PER_KEY=12 MAX_CONCURRENT_CALLS_PER_KEY=12 LOG_LEVEL=info)
 fault_folders=()
 
@@ -97,7 +97,7 @@ start_load() {
 		keys+=("$KEY")
 	done
 	setpriv --pdeathsig KILL -- "$here/build/release/tests/load" traffic 127.0.0.1 "$PORT" "$1.log" "$2" \
-		"$load_rate" "$load_watchers" 20 "${keys[@]}" >"$1.json" &
+		"$load_rate" "$load_subscribers" 20 "${keys[@]}" >"$1.json" &
 	load_pid=$!
 }
 
@@ -161,7 +161,7 @@ run_case() {
 account_for() {
 	wait "$load_pid" || wrong+=' load-failed'
 	[[ $(jq .sockets_max "$1.json") -ge 200 ]] || wrong+=' too-few-subscribers'
-	wait_until 30 settled 2>>"$1.out" || wrong+=' not-settled'
+	wait_until 30 all_ended 2>>"$1.out" || wrong+=' not-ended'
 	# shellcheck disable=SC2086
 	account "$1.log" $2 >>"$1.out" 2>&1 || wrong+=' account'
 	load_line "$1"

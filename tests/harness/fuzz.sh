@@ -19,7 +19,7 @@ cmd_fuzz() {
 	# shellcheck disable=SC2016
 	printf '%s\n' "${targets[@]}" | xargs -P 2 -n 1 bash -c 'fuzz_target "$1"' bash || finding=1
 	((finding == 0)) || die "fuzz: findings are in $here/build/fuzz/artifacts; give one to" \
-		"build/fuzz/fuzz/TARGET to see it again, and to tests/fuzz/corpus/TARGET/ once it is mended"
+		"build/fuzz/fuzz/TARGET to see it again, and to tests/fuzz/corpus/TARGET/ once it is fixed"
 }
 
 # Runs one target and prints its line; false when it found something.

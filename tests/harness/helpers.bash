@@ -40,7 +40,7 @@ wait_until() {
 	shift
 	until "$@"; do
 		if ((${EPOCHREALTIME//[.,]/} > deadline)); then
-			echo "waited in vain for: $*" >&2
+			echo "waited without success for: $*" >&2
 			return 1
 		fi
 		sleep 0.05

@@ -64,7 +64,7 @@ await() {
 	local deadline=$((SECONDS + $1))
 	shift
 	until "$@"; do
-		((SECONDS < deadline)) || { echo "waited in vain for: $*"; return 1; }
+		((SECONDS < deadline)) || { echo "waited without success for: $*"; return 1; }
 		sleep 0.2
 	done
 }
@@ -238,12 +238,12 @@ call_lives() {
 	request /calls -H 'Content-Type: application/json' -d '{"from": "+1234567890", "to": "+0987654321"}'
 	[[ $status_code == 201 ]] || return
 	call_id=$(jq -r .call_id <<<"$body")
-	local news
-	news=$(on_its_network "$wscat" --timeout 40 "$(jq -r .websocket_url <<<"$body")")
-	echo "$news"
-	[[ $news == *'"recording_url":"https://'*'! close 1000 '* ]] && knows_call || return
-	news=$(inside env MCS_ENV_FILE=/etc/mcs/mcs.env mcs-admin watch "$call_id")
-	[[ $news == *'closed: call finished' ]]
+	local events
+	events=$(on_its_network "$wscat" --timeout 40 "$(jq -r .websocket_url <<<"$body")")
+	echo "$events"
+	[[ $events == *'"recording_url":"https://'*'! close 1000 '* ]] && knows_call || return
+	events=$(inside env MCS_ENV_FILE=/etc/mcs/mcs.env mcs-admin watch "$call_id")
+	[[ $events == *'closed: call finished' ]]
 }
 
 knows_call() {
@@ -301,7 +301,7 @@ set_up_again() {
 	inside mcs-setup && [[ $(inside cat /etc/mcs/mcs.env) == "$before" ]] && knows_call
 }
 
-# Off and on again: nspawn may leave a reboot to whoever started it.
+# Off and on again: nspawn may leave a reboot to its caller.
 survives_reboot() {
 	inside systemctl poweroff
 	await 60 container_has_ended && boot && await 30 is_ready_inside && knows_call

@@ -3,7 +3,7 @@
 # do, what these do and why. `./mcs servers` makes the table of docs/webservers.md from it.
 #
 #   quirk NAME              whether the web server of this run has it
-#   skip_by_nature NAME      skips a test that has nothing to test then
+#   skip_by_quirk NAME      skips a test that has nothing to test then
 # shellcheck disable=SC2016
 quirks=(
 	'binds-itself|nginx apache apache-fcgid apache-cgi caddy haproxy h2o|`./mcs run` holds the port, so no connection is refused while a killed web server restarts|connections are refused until the server is back (some 0.1 s); a port below 1024 needs the right to it'
@@ -43,4 +43,4 @@ quirk() {
 	[[ " ${line%%|*} " == *" ${MCS_SERVER:-lighttpd} "* ]]
 }
 
-skip_by_nature() { ! quirk "$1" || skip "by quirk of $MCS_SERVER: $1"; }
+skip_by_quirk() { ! quirk "$1" || skip "by quirk of $MCS_SERVER: $1"; }

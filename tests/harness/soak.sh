@@ -10,13 +10,13 @@ cmd_soak() {
 	read_soak_faults
 	# What programs take when they have worked for the first time is theirs to keep.
 	start_load "$MCS_TEST_DIR/warm" 10 && wait "$load_pid"
-	wait_until 30 settled
+	wait_until 30 all_ended
 	live --scan --pattern 'mcs:2:{*}:call:*' | xargs -r redis-cli -s "$MCS_VAR/run/redis.sock" DEL >/dev/null
 	before=$(soak_sample)
 	start_load "$MCS_TEST_DIR/soak" $((minutes * 60))
 	soak_faults $((EPOCHSECONDS + minutes * 60 - 20))
 	wait "$load_pid"
-	wait_until 60 settled || count_line 'not ok - it does not settle'
+	wait_until 60 all_ended || count_line 'not ok - calls or jobs remain'
 	wait_until 60 is_ready || count_line 'not ok - it is not ready'
 	echo "# $count faults; $(<"$MCS_TEST_DIR/soak.json")"
 	if account "$MCS_TEST_DIR/soak.log" also=0,500,502 in_hand="$in_hand" late=30000; then

@@ -6,7 +6,7 @@
 # know, what happens. In all of them web3's clock is 7 minutes ahead and worker2's is 10 minutes behind.
 host_cases=(
 	'limits|plain|0||bursts of one key at three hosts at once'
-	'watchers|plain|0||calls created at each host, watched at each other'
+	'subscribers|plain|0||calls created at each host, watched at each other'
 	'clocks|plain|6||nothing (but two hosts'\'' clocks are minutes off, as in all of these)'
 	'join-and-leave|plain|16|also=0,500,502,503 in_hand=6|a web host and a worker host leave, and join again'
 	'hosts-unplugged|plain|14|also=0,502,504 in_hand=60 late=15000|a web host and a worker host vanish from the network'
@@ -93,7 +93,7 @@ hosts_limits() {
 seqs_of() { sed -n 's/.*"seq":\([0-9]*\).*/\1/p' | paste -sd ,; }
 
 # wsd looks again by itself only every 30 s: within 10 s it has been told.
-hosts_watchers() {
+hosts_subscribers() {
 	local created watched BASE file pids=() number
 	for created in web1 web2 web3; do
 		BASE=http://$(address_of "$created"):3000

@@ -184,7 +184,7 @@ await_host() {
 
 # REST and WebSockets apart: a host that is down loses its WebSockets at once, so that they come back
 # elsewhere; a request in its hands is answered with 504. /health and not /ready: that is about the
-# databases, which all hosts share, and watchers need not go when those are away.
+# databases, which all hosts share, and subscribers can stay when those are down.
 start_balancer() {
 	local host name down file=$hosts_folder/balancer
 	{

@@ -1,6 +1,6 @@
 /*
- * The whole framework of the unit tests: a program a module, which runs its test functions one
- * after the other and says `ok N - name` or `not ok N - name` for each.
+ * The whole framework of the unit tests: one program for each module, which runs its test functions
+ * one after the other and says `ok N - name` or `not ok N - name` for each.
  *
  *   static void test_empty(void) {
  *     CHECK_INT(buf_len(&buf), 0);

@@ -12,7 +12,7 @@
 static const struct {
   const char *name, *hex;
   enum inlet_result result;
-  bool open; /* something unfinished is in hand at the end */
+  bool open; /* something is unfinished at the end */
   const char *replies;
 } cases[] = {
 #define FRAMES(name_, hex_, result_, open_, replies_)                                              \

@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-enum { STAGE_MS = 2000 };
+enum { STATE_MS = 2000 };
 static const int64_t HOUR_US = INT64_C(3600000000);
 
 /* What it says at the claim of each shard. */
@@ -57,7 +57,7 @@ static void check_due(void (*check)(const struct live_claim *claim, int shard, i
     snprintf(call.id, sizeof(call.id), "01a20472-6b23-7506-9539-4ab0d1e2f3a%x", shard);
     CHECK_INT(id_shard(call.id), shard);
     call.entered_ms[0] = call.entered_ms[1] = call.updated_ms = claim.wall_us / 1000;
-    call.plan.duration_ms[1] = STAGE_MS;
+    call.plan.duration_ms[1] = STATE_MS;
     live_apply_queue(redis, "done", &call, &claim.time[shard]);
     cleanup_reply redisReply *due = redis_next(redis);
     check(&claim, shard, redis_int(due, -1));
@@ -69,7 +69,7 @@ static void check_due(void (*check)(const struct live_claim *claim, int shard, i
 /* By the wall clock the state has its length to the microsecond, whichever shard the call is in. */
 static void check_exact(const struct live_claim *claim, int shard, int64_t due_us) {
   int64_t skew_us = clocks[shard].wall_us - clocks[shard].now_us;
-  CHECK_INT(due_us + skew_us, (claim->wall_us / 1000 + STAGE_MS) * 1000);
+  CHECK_INT(due_us + skew_us, (claim->wall_us / 1000 + STATE_MS) * 1000);
 }
 
 static void test_shards_asked_one_after_the_other(void) {
@@ -84,7 +84,7 @@ static void test_shards_asked_one_after_the_other(void) {
  * row has rounded. */
 static void check_by_own_clock(const struct live_claim *claim, int shard, int64_t due_us) {
   int64_t length_us = due_us - clocks[shard].now_us;
-  CHECK(length_us > (STAGE_MS - 1) * 1000 && length_us <= STAGE_MS * 1000 + ID_SHARDS * 700);
+  CHECK(length_us > (STATE_MS - 1) * 1000 && length_us <= STATE_MS * 1000 + ID_SHARDS * 700);
 }
 
 static void set_clock_in_the_middle(int64_t by_us) {

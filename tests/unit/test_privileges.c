@@ -126,7 +126,7 @@ static long try_creat(void) {
 static const struct {
   const char *name;
   long (*attempt)(void);
-  bool anybody; /* works without the filter, for whoever runs the test; in a process of its own */
+  bool anybody; /* works without the filter, for any user; in a process of its own */
 } attempts[] = {
     {"execve", try_execve, true},
     {"execveat", try_execveat, true},
