@@ -137,6 +137,11 @@ $(B)/tests/test_reconcile: FAKES += live_rebuild_begin live_rebuild_end pg_exec_
                                     rival_warn_off
 $(B)/tests/test_poll: FAKES += audit_run batch_run live_claim live_heard live_listen pg_connect reconcile_run \
                                redis_connect redis_fd retention_run rival_give_way rival_warn_off worker_wait
+# Operations of calls/, with stores that answer as the test says.
+$(B)/tests/test_create: FAKES := store_postgres store_redis store_config store_stripe store_note_write store_add_refusal \
+                                 store_postgres_failed store_redis_failed live_admit live_release live_invalidate row_insert
+$(B)/tests/test_find: FAKES := store_postgres store_redis_for_reading store_postgres_failed store_redis_failed live_find row_find
+$(B)/tests/test_create $(B)/tests/test_find: LDFLAGS += $(FAKES:%=-Wl,--wrap=%)
 unit: $(UNIT:%=$(B)/tests/%) $(FUZZ:%=$(B)/tests/test_corpus_%) ## Build the unit tests
 
 # --- fuzz targets: linked with libFuzzer by MODE=fuzz, else with a replay of their corpus ----------
