@@ -418,6 +418,7 @@ post_large() {
 	local reply
 	send_far_too_large /calls -H 'Origin: https://somewhere.example'
 	match "$status_code" '^(413|500)$'
+	[[ $body != '{'* ]] || same "$(tail -c 2 "$BATS_TEST_TMPDIR/body" | od -An -c | tr -d ' ')" '}\n'
 	same "$(header Access-Control-Allow-Origin)" '*'
 	same "$(grep -ci '^access-control-allow-origin' "$headers")" 1
 	api GET /health -H 'Origin: https://somewhere.example' -H "X-Large: $(printf 'x%.0s' {1..20000})"

@@ -74,7 +74,7 @@ static bool take_body(const struct exchange *x, struct call *call) {
   return true;
 }
 
-/* --- POST: the answer ------------------------------------------------------------------------- */
+/* --- POST: the reply -------------------------------------------------------------------------- */
 
 static void reply_created(const struct exchange *x, const struct call *call) {
   const struct config *config = x->config;

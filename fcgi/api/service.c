@@ -1,4 +1,4 @@
-/* The resources about the service itself: what it is, whether it runs, whether it can work. */
+/* The service itself: what it is, whether it runs, whether it can work. */
 
 #include "fcgi/api/service.h"
 

@@ -1,4 +1,4 @@
-/* Cross-origin requests: who may, and the answer to a preflight. */
+/* Cross-origin requests: which origins may read replies, and the reply to a preflight. */
 
 #include "fcgi/http/cors.h"
 
@@ -28,14 +28,14 @@ void cors_apply(const char *allowed, const struct request *request, struct reply
     reply_header(reply, "Access-Control-Allow-Origin", "*");
   } else {
     reply_header(reply, "Vary", "Origin");
-    if (!in_list(allowed, request->origin)) /* what is in the list can stand in a header */
+    if (!in_list(allowed, request->origin)) /* an origin of the list is safe in a header */
       return;
     reply_header(reply, "Access-Control-Allow-Origin", request->origin);
   }
   reply_header(reply, "Access-Control-Expose-Headers", "Location, Retry-After");
 }
 
-/* The headers that the API reads, and whichever else a page asks for: tracing and the like. */
+/* The headers that an API reads, and every other that a page asks for, such as tracing headers. */
 static void add_allowed_headers(const char *wanted, struct buf *out) {
   static const char *const ours[] = {"Authorization", "Content-Type"};
   buf_printf(out, "%s, %s", ours[0], ours[1]);

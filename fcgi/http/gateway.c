@@ -68,7 +68,7 @@ static void set_up_signals(struct gateway *g) {
     const struct sigaction tick = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
     sigaction(SIGALRM, &tick, NULL);
     timer.it_value.tv_sec = timer.it_interval.tv_sec = TICK_SECONDS;
-  } /* else SIGALRM's default, death, is what is wanted */
+  } /* else SIGALRM's default, to end the process, is right */
   setitimer(ITIMER_REAL, &timer, NULL);
 }
 
@@ -115,7 +115,7 @@ void gateway_free(struct gateway *g) {
   free(g);
 }
 
-/* Another child was faster, or the peer has left; else it will fail again for a while. */
+/* Either another child was faster or the peer has left; or it is an error that lasts, so pause. */
 static void on_accept_failed(struct gateway *g, int error) {
   if (error == EAGAIN || error == EINTR || error == ECONNABORTED)
     return;
@@ -138,7 +138,7 @@ static enum gateway_event take_connection(struct gateway *g) {
   /* As if the library had kept it open since the last request. */
   g->request.ipcFd = fd;
   g->request.keepConnection = 1;
-  bool good = FCGX_Accept_r(&g->request) == 0; /* else the peer is gone, or talks nonsense */
+  bool good = FCGX_Accept_r(&g->request) == 0; /* else the peer has gone, or it is no FastCGI */
   under_way = g->request.ipcFd;
   return good ? GATEWAY_REQUEST : GATEWAY_IDLE;
 }
@@ -172,7 +172,7 @@ static ssize_t read_some(struct gateway *g, char *chunk, size_t size) {
   return n;
 }
 
-/* The announced length; -1 when none was (absent, empty, negative) or it is no number. */
+/* The announced length; -1 when it is absent, empty, negative or no number. */
 static long long announced_length(const struct gateway *g) {
   const char *text = gateway_param(g, "CONTENT_LENGTH");
   size_t digits = strspn(text, "0123456789");
@@ -183,7 +183,7 @@ enum gateway_body gateway_read_body(struct gateway *g, size_t max, struct buf *b
   char chunk[CHUNK];
   long long announced = announced_length(g), total = 0;
   g->body_read = true;
-  /* Plain CGI promises no end of file: there only the announced length tells. */
+  /* Plain CGI promises no end of file: only the announced length counts there. */
   while (!g->cgi || total < announced) {
     size_t size = sizeof(chunk);
     if (g->cgi && announced - total < (long long)size)
@@ -213,16 +213,16 @@ static bool write_all(const char *data, size_t len) {
   while (len) {
     ssize_t n = write(STDOUT_FILENO, data, len);
     if (n <= 0)
-      return false; /* the web server is gone; nobody to tell */
+      return false; /* the web server has gone */
     data += n;
     len -= (size_t)n;
   }
   return true;
 }
 
-/* Behind a web server that reads no faster than its client (Apache, HAProxy) the socket has to take
- * the whole reply, or a slow reader would hold this process. The kernel limits the size by
- * net.core.wmem_max; what it gives every socket is enough for SOCKET_ROOM. */
+/* Apache and HAProxy read a reply no faster than their client does. The socket has to take the
+ * whole reply, or a slow reader would hold this process. The kernel limits its size by
+ * net.core.wmem_max; each socket's own buffer is enough for SOCKET_ROOM. */
 static void make_room(int fd, size_t len) {
   int size = (int)len;
   if (len > SOCKET_ROOM)
@@ -263,9 +263,9 @@ static bool send_stream(struct gateway *g, const struct stream *stream) {
   return true;
 }
 
-/* One request a connection, whatever the server asked for. The library would wait for the peer to
- * close first, so that nothing unread takes the reply away; but the body was read to its end (a
- * request that was cut short it does close so). */
+/* One request a connection, whatever the web server asked for. The library would first wait for the
+ * peer to close, because closing with unread data would take the reply away. No need: the body has
+ * been read to its end. (The library itself closes a request that was cut short, and waits.) */
 static void end_request(struct gateway *g, bool complete) {
   g->request.keepConnection = 1;
   if (complete)

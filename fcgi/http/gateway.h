@@ -22,7 +22,7 @@ enum gateway_event {
 /* True if this process was started as plain CGI rather than with a listening socket. */
 bool gateway_is_cgi(void);
 
-/* True if the environment is that of a CGI request: then a client wrote the arguments. */
+/* True if the environment is that of a CGI request: then the arguments come from a client. */
 bool gateway_is_request(void);
 
 /* From then on SIGTERM, SIGINT and SIGUSR1 stop the process between two requests, never in one. */

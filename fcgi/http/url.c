@@ -1,4 +1,4 @@
-/* URLs: the only place that knows what precedes a path of ours. */
+/* URLs: what precedes our paths, as clients see them. */
 
 #include "fcgi/http/url.h"
 
