@@ -13,7 +13,7 @@ setup_file() {
 	launch_instance odd POSTGRES_HOST="$EXTERNAL" TIME_SCALE=20 MAX_CPS_PER_KEY=1000 MAX_CONCURRENT_CALLS_PER_KEY=1000
 	launch_instance original POSTGRES_HOST="$EXTERNAL" POSTGRES_DB="$original_db" POSTGRES_USER="$rows_role" TIME_SCALE=20 \
 		UPLOAD_FAILURE_RATE=0
-	launch_instance names POSTGRES_DB="$odd_name" POSTGRES_USER=svc@project.iam TIME_SCALE=20
+	launch_instance quoted POSTGRES_DB="$odd_name" POSTGRES_USER=svc@project.iam TIME_SCALE=20
 	if start_pgbouncer; then
 		launch_instance pooled POSTGRES_HOST="$EXTERNAL" POSTGRES_PORT=6432 POSTGRES_DB=pooled POSTGRES_USER="$pooled_role" \
 			POSTGRES_POOL_MODE=transaction TIME_SCALE=20 MAX_CPS_PER_KEY=1000 MAX_CONCURRENT_CALLS_PER_KEY=1000
@@ -24,12 +24,12 @@ setup_file() {
 	fi
 	await_instance odd
 	await_instance original
-	await_instance names
+	await_instance quoted
 }
 
 teardown_file() {
 	local name
-	for name in odd original names pooled session; do
+	for name in odd original quoted pooled session; do
 		[[ ! -e $(instances_folder)/$name.instance ]] || stop_instance "$name"
 	done
 	for name in pgbouncer postgres; do
@@ -285,7 +285,7 @@ is_not_ready() { ! is_ready; }
 # --- names ----------------------------------------------------------------------------------------
 
 @test "role and database have any name that PostgreSQL takes, on the private server" {
-	use names
+	use quoted
 	fresh_key
 	create_call
 	wait_until 30 has_recording

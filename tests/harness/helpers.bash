@@ -72,10 +72,14 @@ all_keys() {
 
 # Starts an instance with nothing of this environment but what is named; see await_instance.
 launch_instance() {
-	local name=$1 folder port
+	local name=$1 folder port number
 	folder=$(instances_folder)
 	port=$(free_port)
 	shift
+	if [[ -e $folder/$name.instance ]] && read -r number _ <"$folder/$name.instance" && ! process_is_gone "$number"; then
+		echo "the instance $name runs already: does another file use that name?" >&2
+		return 1
+	fi
 	: >"$folder/$name.out" # an instance of that name may have been ready before
 	setpriv --pdeathsig TERM -- env -i --default-signal PATH="$PATH" HOME="${HOME:-/}" LANG=C.UTF-8 \
 		ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" \
