@@ -217,7 +217,7 @@ static void test_freed_with_a_command_under_way(void) {
 static pid_t start_with_sentinel(void) {
   static char sentinel[40];
   static struct config config;
-  struct sockaddr_in address;
+  struct sockaddr_in address = {0};
   socklen_t len = sizeof(address);
   const char *error;
   int listener = listen_tcp("127.0.0.1:0", &error);
