@@ -364,7 +364,7 @@ pool_is_another() {
 	done
 }
 
-@test "responders without a descriptor for a connection say so, rest, and serve who has waited when they have one" {
+@test "responders without a descriptor for a connection say so, pause, and serve waiting connections when they have one" {
 	local children child before
 	skip_by_quirk starts-processes
 	mapfile -t children < <(pool_pids | tail -n +2)
@@ -521,7 +521,7 @@ has_answer() {
 	kill -0 "$(<"$BATS_FILE_TMPDIR/idle.pid")"
 }
 
-@test "who was admitted just before Redis was lost still counts in the limit of a second" {
+@test "a call that was admitted just before Redis was lost still counts in the limit of a second" {
 	use swift
 	fresh_key
 	burst 3
@@ -534,7 +534,7 @@ has_answer() {
 		WHERE gap < interval '0.999 s'")" 0
 }
 
-@test "so does who was admitted before a worker that did not see it starts, and loads the open calls" {
+@test "so does a call that was admitted before a worker that did not see it starts, and loads the open calls" {
 	use swift
 	fresh_key
 	hold_component worker

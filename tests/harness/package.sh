@@ -34,7 +34,7 @@ test_package_steps() {
 		step 'everything is the user mcs, confined by systemd and by itself' components_are_confined &&
 		step 'the sockets are for the web server alone' sockets_are_private &&
 		step 'a call through lighttpd, and its WebSocket until the recording' call_lives &&
-		step 'who comes while the responders are stopped starts them' socket_starts_responders &&
+		step 'a connection while the responders are stopped starts them' socket_starts_responders &&
 		step 'a reload renews the responders, and nobody is refused' reload_renews &&
 		step 'a component that is killed comes back' components_come_back &&
 		step 'mcs-setup again keeps what is there' set_up_again &&

@@ -198,7 +198,7 @@ are_gone() {
 	done
 }
 
-# Waits until none of these processes lives; shows who is left if that does not come true.
+# Waits until none of these processes lives; shows those that are left otherwise.
 await_gone() {
 	wait_until "$1" are_gone "${@:2}" && return
 	ps -o pid,ppid,stat,wchan:24,lstart,args "${@:2}" >&2

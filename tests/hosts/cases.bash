@@ -295,7 +295,7 @@ hosts_postgres-primary-killed() {
 	follow_again "$standby"
 }
 
-# Its connections stay open, and are of no use any more; who comes new finds it first in the list.
+# Its connections stay open, and are of no use any more; new connections find it first in the list.
 hosts_postgres-primary-read-only() {
 	server_sql "$primary" 'ALTER SYSTEM SET default_transaction_read_only = on' &&
 		server_sql "$primary" 'SELECT pg_reload_conf()' >/dev/null || return
