@@ -53,7 +53,7 @@ static void test_patterns(void) {
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     struct route route = route_of(cases[i].pattern);
-    struct route_values values;
+    struct route_values values = {0};
     cleanup_free char *path = strdup(cases[i].path);
     const struct route *found = route_find(&route, 1, path, &values);
     cleanup_buf struct buf got = {0};
@@ -70,7 +70,7 @@ static void test_patterns(void) {
 /* A value as long as a path can be. */
 static void test_long_value(void) {
   struct route route = route_of("/{a}");
-  struct route_values values;
+  struct route_values values = {0};
   char path[REQUEST_PATH_SIZE];
   memset(path, 'x', sizeof(path));
   path[0] = '/';
@@ -81,7 +81,7 @@ static void test_long_value(void) {
 
 static void test_first_match(void) {
   const struct route routes[] = {route_of("/a/{x}"), route_of("/a/b"), route_of("/c")};
-  struct route_values values;
+  struct route_values values = {0};
   CHECK(route_find(routes, 3, "/a/b", &values) == &routes[0]);
   CHECK(route_find(routes, 3, "/c", &values) == &routes[2]);
   CHECK(route_find(routes, 3, "/d", &values) == NULL);
@@ -91,14 +91,14 @@ static void test_first_match(void) {
 /* What another program serves is listed, and not found. */
 static void test_only_listed(void) {
   const struct route route = {.path = "/ws?id={id}", .operations = {[ROUTE_GET] = {.name = "ws"}}};
-  struct route_values values;
+  struct route_values values = {0};
   CHECK(route_find(&route, 1, "/ws", &values) == NULL);
   CHECK(route_find(&route, 1, "/ws?id=x", &values) == NULL); /* from "/ws%3Fid=x" */
 }
 
 static void test_values_by_name(void) {
   struct route route = route_of("/A/{AccountSid}/Calls/{Sid}.json");
-  struct route_values values;
+  struct route_values values = {0};
   CHECK(route_find(&route, 1, "/A/AC1/Calls/CA2.json", &values) == &route);
   CHECK_STR(route_value(&route, &values, "AccountSid"), "AC1");
   CHECK_STR(route_value(&route, &values, "Sid"), "CA2");
