@@ -279,7 +279,7 @@ unknown_is_completed() {
 
 @test "no second admits more calls of a key than the limit, however it hammers" {
 	local admitted refused
-	wait_until 90 ended hammer
+	wait_until 300 ended hammer
 	KEY=$(<"$BATS_FILE_TMPDIR/hammered")
 	read -r admitted refused <"$BATS_FILE_TMPDIR/hammer.done"
 	echo "$admitted admitted, $refused refused"
@@ -303,7 +303,7 @@ unknown_is_completed() {
 
 @test "the specification's test of the concurrent limit: never more than 3 at once, and the others fail with the message" {
 	local created
-	wait_until 90 ended examples
+	wait_until 300 ended examples
 	cat "$BATS_FILE_TMPDIR/examples.log"
 	body=$(<"$BATS_FILE_TMPDIR/concurrent")
 	same "$(jq -s length <<<"$body")" 7

@@ -594,13 +594,13 @@ director_of() { pgrep -P "$1" -x mcs; }
 	rm "$(instances_folder)/headless.instance"
 }
 
+# Without a worker nobody loads the open calls, so it waits to be ready, with all else started.
 @test "run can be ended while it starts, and leaves nothing but the data" {
-	local number
-	launch_instance hasty
+	local number pids
+	launch_instance hasty PARTS=wsd,api
 	use hasty
 	read -r number _ <"$(instances_folder)/hasty.instance"
-	wait_until 90 starts_redis_or_is_gone "$number"
-	local pids
+	wait_until 90 starts_api_or_is_gone "$number"
 	mapfile -t pids < <(instance_processes)
 	kill -TERM "$number"
 	await_gone 90 "${pids[@]}" "$(director_of "$number" || echo "$number")"
@@ -610,7 +610,7 @@ director_of() { pgrep -P "$1" -x mcs; }
 	rm "$(instances_folder)/hasty.instance"
 }
 
-starts_redis_or_is_gone() { grep -qs '^redis ' "$MCS_VAR/components" || ! kill -0 "$1"; }
+starts_api_or_is_gone() { grep -qs '^api ' "$MCS_VAR/components" || ! kill -0 "$1"; }
 
 # --- the end --------------------------------------------------------------------------------------
 
