@@ -122,22 +122,6 @@ ask_clocks() {
 	((now - begin_now <= wall - begin_wall + 1500))
 }
 
-# A session that holds locks until it is told to let go of them: hold_locks STATEMENT; free_locks.
-hold_locks() {
-	local answer
-	coproc locker { "$psql_client" -qAtX -v ON_ERROR_STOP=1 "${POSTGRES_AT[@]}" -U mcs -d mock_communications 3>&- 4>&-; }
-	locker_number=$!
-	echo "BEGIN; $1; SELECT 'held';" >&"${locker[1]}"
-	while read -r -t 60 answer <&"${locker[0]}" && [[ $answer != held ]]; do :; done
-	same "$answer" held
-}
-
-free_locks() {
-	local number=$locker_number
-	echo 'COMMIT; \q' >&"${locker[1]}"
-	wait "$number"
-}
-
 # create_calls COUNT FROM: so many, each with a key of its own; sets `id_list`, for SQL.
 create_calls() {
 	local key next=''

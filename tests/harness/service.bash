@@ -14,6 +14,7 @@
 #   hold_window                   the calls in the window of $KEY count as created a minute from now: so long
 #                                 another one is refused. empty_window removes them, as a second does
 #   fill_slots                    gives $KEY three slots that are free again in a minute; empty_slots takes them
+#   hold_locks STATEMENT          a session that has run this in a transaction, which stays open until free_locks
 #   take_keys COUNT               sets `keys` to fresh keys
 #   has_status STATUS             whether $call_id is in that state by now
 #   has_recording                 whether its recording's URL is there
@@ -46,6 +47,21 @@ psql_client=$(printf '%s\n' /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1
 
 sql() {
 	"$psql_client" -qAtX -v ON_ERROR_STOP=1 "${POSTGRES_AT[@]}" -U mcs -d mock_communications -c "$1"
+}
+
+hold_locks() {
+	local answer
+	coproc locker { "$psql_client" -qAtX -v ON_ERROR_STOP=1 "${POSTGRES_AT[@]}" -U mcs -d mock_communications 3>&- 4>&-; }
+	locker_number=$!
+	echo "BEGIN; $1; SELECT 'held';" >&"${locker[1]}"
+	while read -r -t 60 answer <&"${locker[0]}" && [[ $answer != held ]]; do :; done
+	same "$answer" held
+}
+
+free_locks() {
+	local number=$locker_number
+	echo 'COMMIT; \q' >&"${locker[1]}"
+	wait "$number"
 }
 
 live() { redis-cli "${REDIS_AT[@]}" "$@"; }
