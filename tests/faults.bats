@@ -243,7 +243,7 @@ ask_everything() {
 	echo "$waits waits in $asked_us µs"
 }
 
-# How often a responder has waited for a database in vain.
+# How often a responder has waited for a database without an answer.
 count_waits() { cat "$MCS_VAR"/log/{api,pool}.log 2>/dev/null | grep -cE ' responder (redis|pg)\.failed ' || :; }
 
 admitted_again() {
