@@ -53,6 +53,27 @@ components_of_service() {
 	(($(total cuts) > 0))
 }
 
+@test "a request that is under way when a restart begins is answered" {
+	local socket before restart reply
+	fresh_key
+	before=$(component_pid wsd)
+	exec {socket}<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'POST /calls HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 23\r\nConnection: close\r\n\r\n{"from":"+1",' \
+		"$KEY" >&"$socket"
+	wait_until 60 is_read "$PORT"
+	mcs restart 3>&- &
+	restart=$!
+	wait_until 60 is_another wsd "$before" # the web server was told to restart before that
+	printf '"to":"+2"}' >&"$socket"
+	read -r -t 60 reply <&"$socket"
+	exec {socket}>&-
+	match "$reply" '^HTTP/1\.1 201 '
+	wait "$restart"
+}
+
+# Whether the connection to that port, the only one, has nothing left that was not read.
+is_read() { same "$(ss -tnH state established "sport = :$1" | awk '{ print $1 }')" 0; } 2>/dev/null
+
 @test "three restarts in a row under load" {
 	start_load
 	mcs restart
