@@ -92,7 +92,7 @@ burst_at_limit() {
 		echo "of $1 requests: $statuses" >&2
 		return 1
 	fi
-	same "$(sql "SELECT count(*) FROM calls WHERE api_key = '$KEY'")" "$(count_of 201)" && same "$(too_many_a_second)" 0
+	same "$(sql "SELECT count(*) FROM calls WHERE api_key = '$KEY'")" "$(count_of 201)" && same "$(too_many_a_second "$KEY")" 0
 }
 
 too_many_a_second() {
