@@ -248,7 +248,7 @@ fault_postgres-locked() {
 	sql "BEGIN; UPDATE metrics SET updated_at = now(); SELECT pg_sleep(0.4);
 		SELECT count(*) FROM (SELECT FROM calls WHERE upload_status IN ('WAITING', 'PENDING')
 			ORDER BY id FOR UPDATE) AS t; SELECT pg_sleep(0.4); COMMIT" >/dev/null 2>&1
-	wait_until 3 logged_since postgres "$since" 'due to lock timeout'
+	wait_until 30 logged_since postgres "$since" 'due to lock timeout'
 }
 
 # The call that is locked is none of the load's. Meanwhile all others move on.

@@ -148,9 +148,10 @@ choose_test_servers() {
 add_servers() {
 	local files=("$@") server
 	((${#files[@]})) || files=("${server_files[@]/%/.bats}")
+	files=("${files[@]#tests/}")
 	build_programs release all tools
 	for server in "${servers_to_test[@]}"; do
-		add_run "release-$server" "${files[@]/#*(tests\/)/$here/tests/}"
+		add_run "release-$server" "${files[@]/#/$here/tests/}"
 	done
 }
 
