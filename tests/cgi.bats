@@ -45,7 +45,7 @@ cgi() {
 	same "$cgi_status" 201
 	call_id=$(json .call_id)
 	same "$(json .websocket_url)" "ws://calls.example.com/ws?call_id=$call_id"
-	wait_until 20 has_recording
+	wait_until 60 has_recording
 	same "$(json .metadata.x)" é
 }
 

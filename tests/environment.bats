@@ -37,7 +37,7 @@ hostile_environment() {
 	start_instance words "${words[@]}" TIME_SCALE=20 PATH=/usr/bin:/bin
 	KEY=demo-key
 	create_call
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 	same "$(sql 'SELECT count(*) FROM calls')" 1
 	same "$(sql "SELECT count(*) FROM pg_database WHERE datname = 'mock_communications' AND encoding = 6")" 1
 	mapfile -t words < <(hostile_environment tr_TR.UTF-8)
@@ -121,7 +121,7 @@ closed=(bash -c 'exec "$@" <&- >&- 2>&-' -)
 	for program in worker wsd; do
 		(exec_in_instance WSD_LISTEN="127.0.0.1:$(free_port)" "${closed[@]}" "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-$program") 3>&- &
 		number=$!
-		wait_until 20 has_descriptors "$number"
+		wait_until 60 has_descriptors "$number"
 		kill "$number"
 		wait "$number" || :
 	done

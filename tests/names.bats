@@ -34,7 +34,7 @@ relay() {
 	setpriv --pdeathsig KILL -- "$MCS_ROOT/build/${MCS_BUILD:-release}/tests/relay" "$@" >"$NAMES/$name.out" 3>&- &
 	disown
 	echo $! >"$NAMES/$name.pid"
-	wait_until 20 grep -q ready "$NAMES/$name.out"
+	wait_until 60 grep -q ready "$NAMES/$name.out"
 }
 
 end_relay() {
@@ -64,7 +64,7 @@ works() {
 	api GET "/calls/$call_id"
 	expect 200
 	wait_until 60 can_be_watched
-	wait_until 20 has_recording
+	wait_until 60 has_recording
 	forget_in_redis
 	wait_until 60 can_be_watched
 }
@@ -99,7 +99,7 @@ can_be_watched() { watch "$call_id" --count 2 >"$BATS_TEST_TMPDIR/watched"; }
 	works
 	end_relay db
 	end_relay redis
-	wait_until 20 is_away
+	wait_until 60 is_away
 	post /calls '{"from": "+1234567890", "to": "+0987654321"}'
 	expect 503
 	run watch 0190aaaa-bbbb-7ccc-8ddd-0000000000a5

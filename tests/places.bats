@@ -121,7 +121,7 @@ run_in_place() {
 	in_place ./mcs stop
 	exec_in_place /usr/sbin/lighttpd -D -f lighttpd.conf >"$BATS_TEST_TMPDIR/lighttpd.out" 2>&1 3>&- 4>&- &
 	local server=$!
-	wait_until 30 answers_health || { cat "$BATS_TEST_TMPDIR/lighttpd.out" && return 1; }
+	wait_until 60 answers_health || { cat "$BATS_TEST_TMPDIR/lighttpd.out" && return 1; }
 	kill "$server"
 	wait "$server" || :
 }

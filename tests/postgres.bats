@@ -34,7 +34,7 @@ teardown_file() {
 	done
 	for name in pgbouncer postgres; do
 		[[ ! -e $EXTERNAL/$name.pid ]] || kill -s INT "$(<"$EXTERNAL/$name.pid")"
-		[[ ! -e $EXTERNAL/$name.pid ]] || await_gone 30 "$(<"$EXTERNAL/$name.pid")"
+		[[ ! -e $EXTERNAL/$name.pid ]] || await_gone 60 "$(<"$EXTERNAL/$name.pid")"
 	done
 	rm -rf "$EXTERNAL"
 }
@@ -162,7 +162,7 @@ start_pgbouncer() {
 	chmod 644 "$EXTERNAL/pgbouncer.ini" "$EXTERNAL/users"
 	"${as_user[@]}" /usr/sbin/pgbouncer "$EXTERNAL/pgbouncer.ini" </dev/null >"$EXTERNAL.bouncer" 2>&1 3>&- 4>&- &
 	echo $! >"$EXTERNAL/pgbouncer.pid"
-	wait_until 20 test -S "$EXTERNAL/.s.PGSQL.6432"
+	wait_until 60 test -S "$EXTERNAL/.s.PGSQL.6432"
 }
 
 need_pgbouncer() { [[ -e $(instances_folder)/pooled.instance ]] || skip 'pgbouncer is not installed'; }
@@ -175,7 +175,7 @@ need_pgbouncer() { [[ -e $(instances_folder)/pooled.instance ]] || skip 'pgbounc
 	use odd
 	fresh_key
 	create_call '{"from": "+1", "to": "+2", "metadata": {"caf\u00e9": "☎ \ud83d\ude00"}}'
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 	forget_live
 	has_recording
 	same "$(json '.metadata["café"]')" '☎ 😀'
@@ -213,10 +213,10 @@ need_pgbouncer() { [[ -e $(instances_folder)/pooled.instance ]] || skip 'pgbounc
 	fresh_key
 	change_counters_until_somebody_waits &
 	writer=$!
-	wait_until 30 counters_are_locked
+	wait_until 60 counters_are_locked
 	create_call # a serializable transaction would fail now: the row is another one than when it began
 	wait "$writer"
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 }
 
 change_counters_until_somebody_waits() {
@@ -255,19 +255,19 @@ external_is_done() {
 	use odd
 	fresh_key
 	create_call
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 	admin_sql '' 'ALTER DATABASE mock_communications SET default_transaction_read_only = on'
 	cut_sessions mock_communications
-	wait_until 30 is_refused
-	wait_until 30 is_not_ready
+	wait_until 60 is_refused
+	wait_until 60 is_not_ready
 	match "$(json .message)" 'PostgreSQL \(25006: it is read-only\)'
 	forget_live
 	has_recording # reading goes on
 	admin_sql '' 'ALTER DATABASE mock_communications RESET default_transaction_read_only'
 	cut_sessions mock_communications
-	wait_until 30 is_ready
+	wait_until 60 is_ready
 	create_call
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 }
 
 cut_sessions() {
@@ -288,7 +288,7 @@ is_not_ready() { ! is_ready; }
 	use quoted
 	fresh_key
 	create_call
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 	same "$(POSTGRES_DB=$odd_name POSTGRES_USER=svc@project.iam mcs psql -Atc 'SELECT current_database() || $$ $$ || current_user')" \
 		"$odd_name svc@project.iam"
 	# And nobody else is let in: neither another role nor into another database.
@@ -350,7 +350,7 @@ is_not_ready() { ! is_ready; }
 	run mcs failed --retry
 	same "$status" 0
 	same "$(tail -n 2 <<<"$output")" $'6 failed uploads queued for retry\n1 left as it is: a number is not of digits, or it was retried meanwhile'
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 	call_id=7c9e6679-7425-40de-944b-e07fc1f90ae7 # nothing live can hold these numbers
 	run has_recording
 	[[ $status != 0 ]]
@@ -364,9 +364,9 @@ is_not_ready() { ! is_ready; }
 	use original
 	fresh_key
 	create_call
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 	live FLUSHALL
-	wait_until 30 is_ready # the worker rebuilt what is live
+	wait_until 60 is_ready # the worker rebuilt what is live
 	create_call
 	run migrate POSTGRES_DB="$original_db" POSTGRES_USER="$rows_role"
 	same "$status" 0
@@ -513,11 +513,11 @@ earlier_is_done() {
 	use session
 	fresh_key
 	create_call
-	wait_until 30 has_recording
+	wait_until 60 has_recording
 	forget_live
 	match "$(watch "$call_id")" '"recording_url":"https'
 	live FLUSHALL
-	wait_until 30 is_ready
+	wait_until 60 is_ready
 	create_call
 }
 
@@ -528,7 +528,7 @@ earlier_is_done() {
 	AT_ONCE=40 burst 120
 	same "$statuses" '201:120'
 	live FLUSHALL
-	wait_until 30 is_ready
+	wait_until 60 is_ready
 	create_call
 	match "$(watch "$call_id")" '! close 1000 '
 	wait_until 60 pooled_is_done

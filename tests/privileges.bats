@@ -106,7 +106,7 @@ cannot() {
 	[[ ! $(component_pid pool) ]] || skip 'mcs itself starts the pool, and starts another one'
 	mapfile -t pids < <(pool_pids)
 	kill -KILL "${pids[0]}"
-	wait_until 10 has_new_pool "${pids[0]}"
+	wait_until 60 has_new_pool "${pids[0]}"
 	successor=$(pool_pids | head -n 1)
 	same "$(status_of "$successor" Seccomp)" 2
 	local number
@@ -148,7 +148,7 @@ has_new_pool() {
 	(exec_in_instance TIME_SCALE=1 "$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-worker") \
 		2>"$BATS_TEST_TMPDIR/log" 3>&- &
 	local number=$!
-	wait_until 10 grep -q 'worker\.start' "$BATS_TEST_TMPDIR/log"
+	wait_until 60 grep -q 'worker\.start' "$BATS_TEST_TMPDIR/log"
 	same "$(status_of "$number" Uid)" "$(printf '%s %s %s %s' {,,,}"$(id -u mcs)")"
 	same "$(status_of "$number" Groups)" "$(id -g mcs)"
 	same "$(status_of "$number" CapPrm) $(status_of "$number" CapBnd)" '0000000000000000 0000000000000000'

@@ -8,7 +8,7 @@ setup_file() { start_instance refusing TIME_SCALE=20 MAX_CPS_PER_KEY=1000 MAX_CO
 setup() {
 	use refusing
 	fresh_key
-	wait_until 20 is_ready
+	wait_until 60 is_ready
 }
 
 # Whatever a case has set, so that the next one finds a Redis that takes everything.
@@ -32,10 +32,10 @@ teardown() {
 		api GET /metrics
 		expect 200
 	done
-	wait_until 20 has_recording
+	wait_until 60 has_recording
 	call_id=$first
-	wait_until 20 has_recording
-	wait_until 20 no_slots "$KEY"
+	wait_until 60 has_recording
+	wait_until 60 no_slots "$KEY"
 	same "$(log_of worker | grep NOSCRIPT)" ''
 }
 
@@ -48,14 +48,14 @@ is_refused() {
 	post /calls '{"from": "+1", "to": "+2"}'
 	expect_error 503 "The call was not created: $refusal refuses it"
 	match "$(header Retry-After)" '^[1-9][0-9]*$'
-	wait_until 20 is_not_ready_for "$refusal"
+	wait_until 60 is_not_ready_for "$refusal"
 	expect_error 503 "Not ready; missing: $refusal"
 	same "$(sql 'SELECT count(*) FROM calls')" "$before"
 	"$@"
-	wait_until 20 is_ready
+	wait_until 60 is_ready
 	create_call
-	wait_until 20 has_recording
-	wait_until 20 no_slots "$KEY"
+	wait_until 60 has_recording
+	wait_until 60 no_slots "$KEY"
 }
 
 is_not_ready_for() {
@@ -81,7 +81,7 @@ is_not_ready_for() {
 @test "Redis is busy with somebody else's script: POST says so and creates nothing, /ready too" {
 	live CONFIG SET busy-reply-threshold 1
 	live EVAL 'while true do end' 0 >"$BATS_TEST_TMPDIR/script" 2>&1 3>&- &
-	wait_until 20 is_busy
+	wait_until 60 is_busy
 	is_refused 'Redis (BUSY: it is running a script of another client)' live SCRIPT KILL
 	live CONFIG SET busy-reply-threshold 5000
 }
@@ -101,12 +101,12 @@ is_busy() { [[ $(live GET x) == BUSY* ]]; }
 	local begin=${EPOCHREALTIME//[.,]/}
 	live CONFIG RESETSTAT
 	live ACL SETUSER default resetchannels
-	wait_until 20 is_not_ready_for 'Redis (NOPERM: its user lacks a permission)'
-	wait_until 20 subscriptions_were_refused
+	wait_until 60 is_not_ready_for 'Redis (NOPERM: its user lacks a permission)'
+	wait_until 60 subscriptions_were_refused
 	((${EPOCHREALTIME//[.,]/} - begin > 1000000)) # 0.1 + 0.2 + 0.4 + 0.8 s and more
 	same "$(log_of wsd | grep -c 'redis.lost.*NOPERM')" 1
 	live ACL SETUSER default '&*'
-	wait_until 20 is_ready
+	wait_until 60 is_ready
 	create_call
 	match "$(watch "$call_id")" '"status":"COMPLETED"'
 }
@@ -131,7 +131,7 @@ subscriptions_were_refused() {
 	live CONFIG SET maxmemory 1
 	create_nothing
 	wait_until 60 nothing_moves
-	wait_until 20 no_slots "$KEY"
+	wait_until 60 no_slots "$KEY"
 	same "$(sql "SELECT count(*) FROM calls WHERE api_key = '$KEY' AND upload_status = 'COMPLETED'")" "${#ids[@]}"
 	create_nothing
 }
@@ -146,10 +146,10 @@ create_nothing() {
 	live CONFIG SET maxmemory 1
 	live FLUSHALL
 	create_nothing
-	wait_until 20 is_not_ready_for 'Redis (OOM: its memory is full)'
+	wait_until 60 is_not_ready_for 'Redis (OOM: its memory is full)'
 	live CONFIG SET maxmemory 0
-	wait_until 20 is_ready
-	wait_until 20 has_recording
+	wait_until 60 is_ready
+	wait_until 60 has_recording
 }
 
 @test "a Redis user with the rights that docs/scaling.md names, and no other, is enough" {
@@ -162,10 +162,10 @@ create_nothing() {
 	mcs redis ACL SETUSER admin on nopass '~*' '&*' +@all
 	live --user admin --pass x ACL SETUSER svc resetkeys resetchannels -@all "${rights[@]}"
 	live --user admin --pass x FLUSHALL # the rebuild needs its rights, too
-	wait_until 20 is_ready
+	wait_until 60 is_ready
 	create_call
 	match "$(watch "$call_id&after=0")" '"status":"COMPLETED"'
-	wait_until 20 has_recording
+	wait_until 60 has_recording
 	same "$(cat "$MCS_VAR"/log/*.log | grep NOPERM)" ''
 	run mcs run PORT="$(free_port)" MCS_VAR="$(instances_folder)/acl2" POSTGRES_HOST="$MCS_VAR/run" \
 		REDIS_HOST="$MCS_VAR/run/redis.sock" REDIS_USERNAME=other REDIS_PASSWORD=x
@@ -210,10 +210,10 @@ set_encoding() {
 
 @test "a database that is not UTF8: /ready says so, and so does a POST with what it cannot hold" {
 	set_encoding SQL_ASCII
-	wait_until 20 is_not_ready_for 'PostgreSQL (its encoding is not UTF8)'
+	wait_until 60 is_not_ready_for 'PostgreSQL (its encoding is not UTF8)'
 	post /calls '{"from": "+1", "to": "+2", "metadata": {"x": "\u00e9"}}'
 	expect 503
 	match "$(json .message)" '^The call was not created: PostgreSQL \(.*\) refuses it$'
 	set_encoding UTF8
-	wait_until 20 is_ready
+	wait_until 60 is_ready
 }

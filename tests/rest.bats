@@ -95,19 +95,22 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 		"metadata": {"customer_id": "12345", "campaign": "support"}}'
 	local created
 	created=$(json .created_at)
-	wait_until 20 has_recording
+	wait_until 60 has_recording
 	match "$body" "^\{\"call_id\":\"$call_id\",\"status\":\"COMPLETED\",\"from\":\"\+1234567890\",\"to\":\"\+0987654321\",\"metadata\":\{.*\},\"recording_url\":\"https://mock-recordings-bucket\.s3\.us-east-1\.amazonaws\.com/recordings/$call_id\.mp3\",\"created_at\":\"$created\",\"updated_at\":\"($iso_time)\",\"outcome\":\"(un)?answered\"\}\$"
 	[[ ${BASH_REMATCH[1]} > $created ]]
 	same "$(jq -Sc .metadata <<<"$body")" '{"campaign":"support","customer_id":"12345"}'
 }
 
 @test "a new call is QUEUED; its recording is null and absent metadata is {}" {
-	use real
+	use mounted
 	fresh_key
-	create_call
+	hold_component worker
+	post /mock/api/calls '{"from": "+1", "to": "+2"}'
+	expect 201
 	local created
 	created=$(json .created_at)
-	api GET "/calls/$call_id"
+	api GET "/mock/api/calls/$(json .call_id)"
+	release_component worker
 	expect 200
 	same "$(jq -c '[.status, .metadata, .recording_url, .created_at, .updated_at, .outcome]' <<<"$body")" \
 		"[\"QUEUED\",{},null,\"$created\",\"$created\",null]"
@@ -123,7 +126,7 @@ plus_passed() { awk -v a="$1" -v b="$2" -v c="$3" 'BEGIN { printf "%.3f", a + c 
 @test "GET /calls/{id} answers alike from Redis and, when that has forgotten it, from PostgreSQL" {
 	fresh_key
 	create_call '{"from": "+1", "to": "2", "metadata": {"a": 1}}'
-	wait_until 20 has_recording
+	wait_until 60 has_recording
 	local from_redis=$body
 	forget_live
 	api GET "/calls/$call_id"
@@ -406,7 +409,7 @@ body_end() { echo "$(tail -c 2 "$BATS_TEST_TMPDIR/body" | od -An -c | tr -d ' ')
 # curl, which then knows nothing of the answer: it is asked again.
 send_far_too_large() {
 	head -c 2000000 /dev/zero | tr '\0' ' ' >"$BATS_TEST_TMPDIR/large"
-	wait_until 30 post_large "$@"
+	wait_until 60 post_large "$@"
 }
 
 post_large() {
@@ -596,7 +599,7 @@ refusal_is_logged() {
 
 @test "the log says why a request was refused, without its query" {
 	[[ ! ${MCS_TEST_DOCKER:-} ]] || skip 'reads the files of the logs'
-	wait_until 30 refusal_is_logged "$RANDOM$RANDOM"
+	wait_until 60 refusal_is_logged "$RANDOM$RANDOM"
 	[[ $(refusals) != *secret-4711* ]]
 }
 
@@ -610,9 +613,9 @@ refusal_is_logged() {
 	"$WSCAT" --count 1 "ws://127.0.0.1:$PORT/ws?access_token=$secret"
 	# Written at least after what came before it.
 	if ! quirk no-access-log; then
-		wait_until 20 grep -qs "$name" "$MCS_VAR/log/access.log"
+		wait_until 60 grep -qs "$name" "$MCS_VAR/log/access.log"
 	fi
-	wait_until 20 refusal_is_logged "$RANDOM$RANDOM"
+	wait_until 60 refusal_is_logged "$RANDOM$RANDOM"
 	if grep -rna -e "$secret" "$MCS_VAR/log" >&2; then false; fi
 }
 
@@ -624,7 +627,7 @@ refusal_is_logged() {
 	count=$(refusals | grep -c "path=\"/$name/")
 	((count <= 4 * (50 + 10 * (SECONDS - begin + 1))))
 	((count < 2000))
-	wait_until 30 left_out_is_logged
+	wait_until 60 left_out_is_logged
 }
 
 left_out_is_logged() {

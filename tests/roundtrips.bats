@@ -36,7 +36,7 @@ relay() {
 	setpriv --pdeathsig KILL -- "$MCS_ROOT/build/${MCS_BUILD:-release}/tests/relay" 127.0.0.1 "$2" "$MCS_VAR/run/$3" \
 		"$TRIPS/$1" >"$TRIPS/$1.out" 3>&- 4>&- &
 	disown
-	wait_until 30 grep -q ready "$TRIPS/$1.out"
+	wait_until 60 grep -q ready "$TRIPS/$1.out"
 }
 
 # --- what the relays have written down ------------------------------------------------------------
@@ -122,7 +122,7 @@ are_ringing() { [[ $(sql "SELECT count(*) FROM calls WHERE api_key = '$KEY' AND 
 @test "a batch of transitions: a claim, one statement in one trip to PostgreSQL, one pipeline to Redis" {
 	local before ids=("$call_id")
 	start_worker
-	wait_until 30 has_claimed_again 0
+	wait_until 60 has_claimed_again 0
 	while ((${#ids[@]} < 10)); do
 		create_call
 		ids+=("$call_id")
@@ -132,9 +132,9 @@ are_ringing() { [[ $(sql "SELECT count(*) FROM calls WHERE api_key = '$KEY' AND 
 	make_due "${ids[@]}"
 	empty_trips
 	kill -s CONT "$worker"
-	wait_until 30 are_ringing 10
+	wait_until 60 are_ringing 10
 	before=$(claims)
-	wait_until 30 has_claimed_again "$((before + 1))" # the batch before them is over
+	wait_until 60 has_claimed_again "$((before + 1))" # the batch before them is over
 	same "$(worker_trips_to postgres)" '1 calls_advance'
 	same "$(worker_trips_to redis | grep -vE "^[0-9]+ SCRIPT( SCRIPT){15}\$")" "1 SCRIPT$(printf ' SCRIPT%.0s' {1..9})"
 }

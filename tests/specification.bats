@@ -66,7 +66,7 @@ fields_of() { jq -c keys_unsorted <<<"$1"; }
 	same "$(jq -c 'del(.outcome) | keys_unsorted' <<<"$body")" "$(fields_of "$(example call)")"
 	same "$(jq -c '[.call_id, .from, .to, .metadata]' <<<"$body")" \
 		"[\"$call_id\",\"+1234567890\",\"+0987654321\",{\"test\":true}]"
-	KEY=test-api-key-1 wait_until 20 has_recording
+	KEY=test-api-key-1 wait_until 60 has_recording
 	same "$(json .status)" COMPLETED
 	same "$(json .recording_url)" \
 		"https://mock-recordings-bucket.s3.us-east-1.amazonaws.com/recordings/$call_id.mp3"

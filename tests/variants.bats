@@ -21,7 +21,7 @@ reached_at() {
 	local address
 	for address in 127.0.0.1 '[::1]' 127.0.0.9; do
 		if [[ " $* " == *" $address "* ]]; then
-			BASE=http://$address:$PORT wait_until 20 is_ready || return
+			BASE=http://$address:$PORT wait_until 60 is_ready || return
 		else
 			! curl -q -s -o /dev/null --noproxy '*' --max-time 10 "http://$address:$PORT/health" || return
 		fi
@@ -108,19 +108,19 @@ switch_tls_on() {
 
 @test "TLS: https, and wss in websocket_url" {
 	local port before reply
-	start_instance tls
+	start_instance tls TIME_SCALE=20
 	port=$(free_port)
 	switch_tls_on "$port"
 	before=$(component_pid api)
 	kill -s TERM "$before"
-	wait_until 20 is_another api "$before"
-	wait_until 20 is_ready
+	wait_until 60 is_another api "$before"
+	wait_until 60 is_ready
 	! has_ipv6 || call_through http "$PORT" '[::1]'
 	call_through https "$port"
 	api POST /calls --insecure --http2
 	expect "$(quirk length-required && echo 411 || echo 415)"
 	reply=$(printf 'GET /ws?call_id=%s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n' \
-		"$call_id" "$port" | timeout 3 openssl s_client -quiet -ign_eof -connect "127.0.0.1:$port" 2>/dev/null |
+		"$call_id" "$port" | timeout 60 openssl s_client -quiet -ign_eof -connect "127.0.0.1:$port" 2>/dev/null |
 		tr -d '\0' || :)
 	match "$reply" '^HTTP/1\.1 101 '
 	match "$reply" 's3pPLMBiTxaQ9kYGzzhZRbK\+xOo='
@@ -147,7 +147,7 @@ ask_health() {
 	quirk hang-500 && same "$status_code" 500 || match "$status_code" "$away"
 	hung_ms=$took_ms
 	for number in "${pids[@]}"; do kill -s CONT "$number"; done
-	wait_until 10 is_ready
+	wait_until 60 is_ready
 	if [[ $(component_pid pool) ]]; then
 		supervisor=$(<"$MCS_VAR/mcs.pid") # who would start it again
 		kill -s STOP "$supervisor"
@@ -158,7 +158,7 @@ ask_health() {
 		kill -s CONT "$supervisor"
 		match "$status_code" "$away"
 		((took_ms < hung_ms))
-		wait_until 20 is_ready
+		wait_until 60 is_ready
 	fi
 	stop_instance stuck
 }
@@ -173,14 +173,14 @@ ask_health() {
 	kill -KILL "$before"
 	if quirk binds-itself; then
 		# Clients are refused until it is back; the pool, where it is a component, stays.
-		wait_until 20 is_another api "$before"
-		wait_until 20 is_ready
+		wait_until 60 is_another api "$before"
+		wait_until 60 is_ready
 		quirk starts-processes || same "$(pool_pids)" "$(printf '%s\n' "${pids[@]}")"
 	fi
 	# Where mcs holds the port, clients that come meanwhile wait, and are not refused.
 	api GET "/calls/$call_id"
 	expect 200
-	quirk binds-itself || await_gone 20 "${pids[@]}"
-	wait_until 20 is_another api "$before"
+	quirk binds-itself || await_gone 60 "${pids[@]}"
+	wait_until 60 is_another api "$before"
 	stop_instance killed
 }

@@ -39,7 +39,7 @@ start_web_server() {
 
 end_web_server() {
 	kill -TERM "$web"
-	await_gone 20 "$web"
+	await_gone 60 "$web"
 	web=''
 }
 
@@ -50,7 +50,7 @@ answers() {
 
 @test "lighttpd.conf runs as it is" {
 	start_web_server lighttpd.conf
-	wait_until 30 answers /ready || { cat "$folder/log/out" && false; }
+	wait_until 60 answers /ready || { cat "$folder/log/out" && false; }
 	create_call
 	same "$(json .websocket_url)" "ws://127.0.0.1:$PORT/ws?call_id=$call_id"
 	match "$(watch "$call_id")" '! close 1000 '
@@ -86,9 +86,9 @@ answers() {
 	exec_in_instance BASE_PATH=/mock.v1 WSD_LISTEN="$wsd_socket" \
 		"$MCS_ROOT/build/${MCS_BUILD:-release}/mcs-wsd" 2>"$folder/log/wsd" 3>&- &
 	wsd=$!
-	wait_until 10 test -S "$wsd_socket"
+	wait_until 60 test -S "$wsd_socket"
 	start_web_server "$folder/site.conf" BASE_PATH=/mock.v1
-	wait_until 30 answers /mock.v1/ready || { cat "$folder/log/out" && false; }
+	wait_until 60 answers /mock.v1/ready || { cat "$folder/log/out" && false; }
 	api GET /
 	same "$status_code $body" '200 hello'
 	api GET /mockxv1/ws

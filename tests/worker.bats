@@ -16,7 +16,7 @@ nothing_due() { [[ ! $(live --scan --pattern 'mcs:2:{*}:due') ]]; }
 listen() {
 	live PSUBSCRIBE 'mcs:2:{*}:wake' >"$BATS_TEST_TMPDIR/wake" 3>&- 4>&- &
 	listener=$!
-	wait_until 20 grep -q psubscribe "$BATS_TEST_TMPDIR/wake"
+	wait_until 60 grep -q psubscribe "$BATS_TEST_TMPDIR/wake"
 }
 
 end_listening() {
@@ -45,9 +45,9 @@ end_listening() {
 	fresh_key
 	listen
 	create_call
-	wait_until 20 grep -q -x '1[0-9]\{15\}' "$BATS_TEST_TMPDIR/wake" # the time at which it is due
+	wait_until 60 grep -q -x '1[0-9]\{15\}' "$BATS_TEST_TMPDIR/wake" # the time at which it is due
 	end_listening
-	wait_until 20 has_recording
+	wait_until 60 has_recording
 }
 
 @test "an admission wakes nobody when workers ask early enough by themselves" {
@@ -87,7 +87,7 @@ are_rounds_of_wake_ups() {
 	for name in worker wsd; do
 		number=$(component_pid "$name")
 		signal_component HUP "$name"
-		wait_until 20 grep -q "$name.hangup" "$MCS_VAR/log/$name.log"
+		wait_until 60 grep -q "$name.hangup" "$MCS_VAR/log/$name.log"
 		same "$(component_pid "$name")" "$number"
 	done
 	create_calls 1 +1
