@@ -59,7 +59,7 @@ kill_now() {
 kill_component() {
 	local number
 	number=$(component_pid "$1")
-	kill_now "$number" && wait_until 20 is_another "$1" "$number"
+	kill_now "$number" && wait_until 30 is_another "$1" "$number"
 }
 
 admin_sql() {
@@ -68,12 +68,14 @@ admin_sql() {
 
 # Starts one more worker of the instance, as the instance's user; sets other_worker.
 start_other_worker() {
+	local since
+	since=$(log_length worker)
 	(
 		exec_in_instance setpriv --reuid=mcs --regid=mcs --init-groups --pdeathsig=KILL -- \
 			"$MCS_VAR/bin/mcs-worker"
 	) >>"$MCS_VAR/log/worker.log" 2>&1 </dev/null &
 	other_worker=$!
-	sleep 0.3
+	wait_until 30 logged_since worker "$since" worker.start
 }
 
 stop_other_worker() {
@@ -97,9 +99,9 @@ logged_since() { grep -q "$3" <(tail -c "+$(($2 + 1))" "$MCS_VAR/log/$1.log"); }
 fault_responder-killed() {
 	local pids
 	mapfile -t pids < <(pool_pids)
-	kill_now "${pids[@]:1:2}" && wait_until 5 are_gone "${pids[@]:1:2}" || return
+	kill_now "${pids[@]:1:2}" && wait_until 30 are_gone "${pids[@]:1:2}" || return
 	sleep 0.5
-	kill_now "${pids[@]:3:2}" && wait_until 5 are_gone "${pids[@]:3:2}"
+	kill_now "${pids[@]:3:2}" && wait_until 30 are_gone "${pids[@]:3:2}"
 }
 
 # Its children finish their current requests, and one of them becomes the parent.
@@ -107,7 +109,7 @@ fault_pool-killed() {
 	local pids since
 	since=$(log_length api)
 	mapfile -t pids < <(pool_pids)
-	kill_now "${pids[0]}" && wait_until 5 are_gone "${pids[0]}" && wait_until 5 logged_since api "$since" pool.succeed
+	kill_now "${pids[0]}" && wait_until 30 are_gone "${pids[0]}" && wait_until 30 logged_since api "$since" pool.succeed
 }
 
 fault_web-server-killed() { kill_component api; }
@@ -119,7 +121,7 @@ fault_worker-killed-alone() { die_at_point worker.claimed; }
 fault_worker-killed-among-others() {
 	start_other_worker
 	arm worker.claimed kill
-	wait_until 5 went_off worker.claimed
+	wait_until 30 went_off worker.claimed
 	local killed=$?
 	sleep 6 # the others take its jobs when the lease (5 s) is over
 	stop_other_worker
@@ -156,18 +158,21 @@ fault_redis-flushed() { [[ $(live FLUSHALL) == OK ]]; }
 
 fault_redis-flushed-again-while-rebuilding() {
 	live FLUSHALL
-	wait_until 5 rebuild_runs && live FLUSHALL && sleep 0.7 && live FLUSHALL
+	wait_until 30 rebuild_runs && live FLUSHALL && sleep 0.7 && live FLUSHALL
 }
 
-# What a long VACUUM holds, for 5 s.
+# What a long VACUUM holds, until Redis is rebuilt.
 fault_redis-flushed-during-a-vacuum() {
-	admin_sql 'BEGIN; LOCK TABLE calls IN SHARE UPDATE EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT' >/dev/null &
+	admin_sql "SET application_name = 'vacuum'; BEGIN; LOCK TABLE calls IN SHARE UPDATE EXCLUSIVE MODE; SELECT pg_sleep(60)" \
+		>/dev/null 2>&1 &
 	local vacuum=$!
-	sleep 0.3
+	wait_until 30 is_asleep vacuum || return
 	live FLUSHALL
-	wait_until 3 is_ready
+	wait_until 30 is_ready && is_asleep vacuum
 	local rebuilt=$?
-	wait "$vacuum" && return "$rebuilt"
+	admin_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vacuum'" >/dev/null
+	wait "$vacuum"
+	return "$rebuilt"
 }
 
 rebuild_runs() { [[ $(live EXISTS 'mcs:2:{0}:rebuild') == 1 ]]; }
@@ -180,7 +185,7 @@ fault_redis-restored-from-a-snapshot() {
 	since=$(log_length redis)
 	[[ $(live SAVE) == OK ]] || return
 	sleep 2
-	kill_component redis && wait_until 5 logged_since redis "$since" 'DB loaded from disk'
+	kill_component redis && wait_until 30 logged_since redis "$since" 'DB loaded from disk'
 	local restored=$?
 	rm -f "$MCS_VAR/run/dump.rdb"
 	return "$restored"
@@ -220,7 +225,7 @@ fault_redis-connections-cut() {
 fault_postgres-shut-down() {
 	local number
 	number=$(component_pid postgres)
-	kill -s QUIT "$number" && wait_until 20 is_another postgres "$number"
+	kill -s QUIT "$number" && wait_until 30 is_another postgres "$number"
 }
 
 fault_postgres-stopped() {
@@ -259,15 +264,15 @@ fault_postgres-row-locked() {
 	sql "SET application_name = 'locker'; BEGIN; SELECT FROM metrics WHERE id BETWEEN 49 AND 64 AND id <> 57 FOR UPDATE;
 		SELECT FROM calls WHERE id = '$call_id' AND status <> 'COMPLETED' FOR UPDATE; SELECT pg_sleep(60); COMMIT" >/dev/null 2>&1 &
 	locker=$!
-	wait_until 10 is_asleep locker && at=$(sql 'SELECT clock_timestamp()') &&
-		wait_until 20 logged_since worker "$since" 'calls\.locked' && wait_until 20 have_moved 50 "$at"
+	wait_until 30 is_asleep locker && at=$(sql 'SELECT clock_timestamp()') &&
+		wait_until 30 logged_since worker "$since" 'calls\.locked' && wait_until 30 have_moved 50 "$at"
 	local status=$?
 	end_session locker
 	wait "$locker"
 	return "$status"
 }
 
-is_asleep() { [[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$1' AND wait_event = 'PgSleep'") == 1 ]]; }
+is_asleep() { [[ $(admin_sql "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$1' AND wait_event = 'PgSleep'") == 1 ]]; }
 end_session() { sql "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '$1'" >/dev/null; }
 
 # Whether so many calls have ended since $2.
@@ -280,7 +285,7 @@ die_at_point() {
 	local worker
 	worker=$(component_pid worker)
 	arm "$1" kill
-	wait_until 5 went_off "$1" && wait_until 10 is_another worker "$worker"
+	wait_until 30 went_off "$1" && wait_until 30 is_another worker "$worker"
 }
 
 fault_worker-dies-after-commit() { die_at_point calls_advance; }
@@ -290,9 +295,9 @@ fault_worker-dies-after-commit() { die_at_point calls_advance; }
 stop_at_point() {
 	start_other_worker
 	arm "$1" stop
-	wait_until 5 went_off "$1" || return
+	wait_until 30 went_off "$1" || return
 	sleep 5
-	wait_until 1 nothing_overdue
+	wait_until 30 nothing_overdue
 	local taken_over=$?
 	kill -s CONT "$(component_pid worker)" "$other_worker"
 	sleep 1
@@ -315,7 +320,7 @@ fault_worker-late-for-a-rebuild() {
 	start_other_worker
 	arm worker.unlocked stop
 	live FLUSHALL
-	wait_until 5 went_off worker.unlocked && wait_until 5 is_ready
+	wait_until 30 went_off worker.unlocked && wait_until 30 is_ready
 	local rebuilt=$?
 	kill -s CONT "$(component_pid worker)" "$other_worker"
 	sleep 1
@@ -328,7 +333,7 @@ fault_worker-stopped-in-a-rebuild() {
 	start_other_worker
 	arm worker.locked stop
 	live FLUSHALL
-	wait_until 5 went_off worker.locked && wait_until 13 is_ready
+	wait_until 30 went_off worker.locked && wait_until 30 is_ready
 	local rebuilt=$?
 	kill -s CONT "$(component_pid worker)" "$other_worker"
 	sleep 1
@@ -341,16 +346,16 @@ fault_responder-dies-after-admission() {
 	local since
 	since=$(log_length worker)
 	arm responder.admitted kill
-	wait_until 5 went_off responder.admitted && kill -s USR1 "$load_pid" && wait_until 10 logged_since worker "$since" call.recovered
+	wait_until 30 went_off responder.admitted && kill -s USR1 "$load_pid" && wait_until 30 logged_since worker "$since" call.recovered
 }
 
 # What was admitted under a live state that was lost meanwhile must not be inserted beside the new one.
 fault_responder-stopped-over-a-rebuild() {
 	local child
 	arm responder.admitted stop
-	wait_until 5 went_off responder.admitted || return
+	wait_until 30 went_off responder.admitted || return
 	live FLUSHALL
-	wait_until 5 is_ready
+	wait_until 30 is_ready
 	for child in $(pool_pids); do kill -s CONT "$child"; done
 }
 
@@ -362,7 +367,7 @@ fault_disk-full() {
 	since=$(log_length postgres)
 	dd if=/dev/zero of="$MCS_VAR/postgres/ballast" bs=64k status=none 2>/dev/null
 	admin_sql 'SELECT pg_switch_wal()' >/dev/null 2>&1
-	wait_until 5 logged_since postgres "$since" 'No space left'
+	wait_until 30 logged_since postgres "$since" 'No space left'
 	local full=$?
 	sleep 3
 	rm -f "$MCS_VAR/postgres/ballast"
@@ -373,7 +378,7 @@ fault_disk-full() {
 # of transitions has committed and Redis knows nothing of it yet.
 set_clock() {
 	arm calls_advance stop
-	wait_until 5 went_off calls_advance || return
+	wait_until 30 went_off calls_advance || return
 	printf '%-8s' "$1" 1<>"$MCS_TEST_DIR/clock/now"
 	kill -s CONT "$(component_pid worker)"
 	sleep 1
