@@ -124,9 +124,9 @@ outcomes() { sed -n '/^{"call_id"/p' <<<"$output" | jq -r '.outcome // "-"' | pa
 
 @test "two subscribers of one call get the same" {
 	create_call
-	watch "$call_id" >"$BATS_TEST_TMPDIR/first" 3>&- &
+	watch "$call_id&after=0" >"$BATS_TEST_TMPDIR/first" 3>&- &
 	local first=$!
-	run watch "$call_id"
+	run watch "$call_id&after=0"
 	wait "$first"
 	tells_to_the_end
 	same "$(sed -n '/"seq":[345]/p' <"$BATS_TEST_TMPDIR/first")" "$(sed -n '/"seq":[345]/p' <<<"$output")"
