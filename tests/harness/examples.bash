@@ -34,7 +34,7 @@ as_printed() {
 # Waits until the examples' key may create calls as if there had been none.
 await_free_key() {
 	wait_until 30 no_slots test-api-key-1
-	wait_until 10 no_calls_this_second
+	wait_until 60 no_calls_this_second
 }
 
 no_calls_this_second() {

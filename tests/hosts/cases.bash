@@ -190,9 +190,9 @@ is_another_master() {
 # Waits for another master than $1, and for calls to be created again through it.
 await_failover() {
 	local begin=${EPOCHREALTIME//[.,]/}
-	wait_until 15 is_another_master "$1" || return
+	wait_until 60 is_another_master "$1" || return
 	use_servers "$primary" "$new_master"
-	wait_until 15 is_ready || return
+	wait_until 60 is_ready || return
 	echo "$new_master in place of $1, ready after $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms"
 }
 
@@ -224,7 +224,7 @@ hosts_redis-master-cut-off() {
 		[[ $host == "$old" ]] || (on "$old" ip route add blackhole "$(address_of "$host")/32")
 	done
 	(on "$old" ip route add blackhole 10.77.0.1/32)
-	await_failover "$old" && BASE=http://$(address_of web1):3000 wait_until 8 creates_here && follows_at_web1 || status=1
+	await_failover "$old" && BASE=http://$(address_of web1):3000 wait_until 60 creates_here && follows_at_web1 || status=1
 	[[ $(redis-cli -s "$hosts_folder/$old/run/redis.sock" ROLE) == master* ]] || status=1
 	(on "$old" ip route flush type blackhole)
 	wait_until 40 sentinels_agree && return "$status"
@@ -232,7 +232,7 @@ hosts_redis-master-cut-off() {
 
 # A call created elsewhere, watched at web1.
 follows_at_web1() {
-	BASE=http://$(address_of web2):3000 wait_until 8 creates_here || return
+	BASE=http://$(address_of web2):3000 wait_until 60 creates_here || return
 	call_id=$(json .call_id)
 	same "$("$WSCAT" --timeout 6 "ws://$(address_of web1):3000/ws?call_id=$call_id" | seqs_of)" 1,2,3,4,5
 }
@@ -249,7 +249,7 @@ promote() {
 	server_sql "$standby" 'SELECT pg_promote()' >/dev/null || return
 	primary=$standby standby=$old
 	use_servers "$primary" "$(master)"
-	wait_until 10 creates_through_all || return
+	wait_until 60 creates_through_all || return
 	echo "calls are created at all hosts $(((${EPOCHREALTIME//[.,]/} - begin) / 1000)) ms after the promotion began"
 }
 
@@ -267,7 +267,7 @@ is_unused() { [[ $(uses_of "$1") == 0 ]]; }
 follow_again() {
 	local host=$1
 	kill -s KILL "${server_pid[$host postgres]}" 2>/dev/null
-	await_gone 10 "${server_pid[$host postgres]}" && wait_until 10 has_no_postgres "$host" && wait_until 10 reaches "$host" "$primary" && follow_postgres "$host" "$primary"
+	await_gone 10 "${server_pid[$host postgres]}" && wait_until 60 has_no_postgres "$host" && wait_until 60 reaches "$host" "$primary" && follow_postgres "$host" "$primary"
 }
 
 reaches() { (on "$1" "$postgres_bin/pg_isready" -q -h "$(address_of "$2")"); }
@@ -282,7 +282,7 @@ hosts_postgres-standby-killed() {
 	echo "$waiting connections wait for the standby"
 	((waiting > 0)) || return
 	server_sql "$primary" "ALTER SYSTEM SET synchronous_standby_names = ''" &&
-		server_sql "$primary" 'SELECT pg_reload_conf()' >/dev/null && wait_until 10 creates_through_all || return
+		server_sql "$primary" 'SELECT pg_reload_conf()' >/dev/null && wait_until 60 creates_through_all || return
 	sleep 1
 	follow_again "$standby"
 }

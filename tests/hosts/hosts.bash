@@ -27,7 +27,7 @@ make_host() {
 	unshare --net setpriv --pdeathsig KILL sleep infinity &
 	host_pid[$1]=$! host_number[$1]=$2
 	disown
-	wait_until 5 is_elsewhere "$!" &&
+	wait_until 60 is_elsewhere "$!" &&
 		ip link add "to-$1" type veth peer name eth0 netns "$!" && ip link set "to-$1" master bridge up &&
 		(on "$1" ip link set lo up) && (on "$1" ip address add "10.77.0.$2/24" dev eth0) &&
 		(on "$1" ip link set eth0 up) && mkdir -m 711 "$hosts_folder/$1"
@@ -60,7 +60,7 @@ kill_host() {
 	mapfile -t pids < <(host_processes "$1")
 	kill -s KILL "${pids[@]}" 2>/dev/null
 	mark_load # at once: they may all be gone before the first look at the last of them
-	wait_until 5 are_gone_or_mark "${pids[@]}"
+	wait_until 60 are_gone_or_mark "${pids[@]}"
 	mark_load
 }
 
@@ -144,7 +144,7 @@ start_redis() {
 	folder_for "$host" run
 	start_server "$host" redis redis-server --bind "$(address_of "$host")" --port 6379 --protected-mode no --save '' \
 		--dir "$hosts_folder/$host/run" --unixsocket "$hosts_folder/$host/run/redis.sock" "$@"
-	wait_until 10 redis_pongs "$host"
+	wait_until 60 redis_pongs "$host"
 }
 
 redis_pongs() { [[ $(redis-cli -s "$hosts_folder/$1/run/redis.sock" PING 2>&1) == PONG ]]; }
