@@ -157,14 +157,20 @@ bool component_tick(struct component *c, const struct surroundings *around, bool
   case COMPONENT_STATE__MAX:
     break;
   case COMPONENT_DEAD:
+    if (!c->is.log && session_signal(c->pid, 0) == 0)
+      c->state = COMPONENT_ABSENT; /* its process id may become another process's */
     if (!may_revive || !c->is.log)
       break;
     session_signal(c->pid, SIGTERM);
     set_deadline(c, COMPONENT_REVIVING, LEFTOVER_MS);
     break;
   case COMPONENT_REVIVING:
-    if (has_ended(c->pid, c->deadline_ms, &killed))
+    if (!has_ended(c->pid, c->deadline_ms, &killed))
+      break;
+    if (may_revive)
       revive(c, around);
+    else
+      c->state = COMPONENT_ABSENT;
     break;
   case COMPONENT_STOPPING:
     if (!has_ended(c->pid, c->deadline_ms, &killed))

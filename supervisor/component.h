@@ -74,7 +74,7 @@ bool component_reap(struct component *c, pid_t pid, int status);
 /*
  * Goes on with what is under way: kills what does not end in time, says so, and, if `may_revive`,
  * starts again what died, after a pause that grows while it keeps dying young. A helper is not
- * started again. True when a process was started.
+ * started again: it is absent once its session has ended. True when a process was started.
  */
 bool component_tick(struct component *c, const struct surroundings *around, bool may_revive);
 

@@ -159,10 +159,26 @@ static void test_a_helper_is_not_started_again(void) {
   may_revive = true;
   c.is.log = NULL;
   CHECK(component_start(&c, &around));
-  UNTIL(&c, c.state == COMPONENT_DEAD);
+  pid_t pid = c.pid;
+  UNTIL(&c, c.state == COMPONENT_ABSENT); /* a stop must not signal the next process of that id */
   step(&c);
-  CHECK_INT(c.state, COMPONENT_DEAD);
-  end(&c);
+  CHECK_INT(c.state, COMPONENT_ABSENT);
+  CHECK_INT(c.pid, pid);
+}
+
+static void test_an_end_starts_nothing(void) {
+  struct component c = shell("trap '' TERM; (echo up; exec sleep 99) & exit 1");
+  forget_files();
+  may_revive = true;
+  CHECK(component_start(&c, &around));
+  pid_t session = c.pid;
+  UNTIL(&c, c.state == COMPONENT_REVIVING);
+  may_revive = false;
+  session_signal(session, SIGKILL);
+  UNTIL(&c, c.state != COMPONENT_REVIVING);
+  CHECK_INT(c.state, COMPONENT_ABSENT);
+  CHECK_INT(c.pid, session);
+  CHECK(!component_is_busy(&c));
 }
 
 static void test_what_is_left_of_a_session_ends_first(void) {
@@ -317,6 +333,7 @@ int main(void) {
   RUN(test_what_dies_is_started_again);
   RUN(test_pauses_grow_while_it_dies_young);
   RUN(test_a_helper_is_not_started_again);
+  RUN(test_an_end_starts_nothing);
   RUN(test_what_is_left_of_a_session_ends_first);
   RUN(test_stop_waits_for_the_whole_session);
   RUN(test_what_does_not_stop_is_killed);
