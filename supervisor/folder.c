@@ -85,9 +85,13 @@ bool folder_is_ours(struct folder *folder) {
   int fd = open_lock(folder);
   if (fd < 0)
     return false;
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) { /* another process has just taken the folder */
+    close(fd);
+    return false;
+  }
   close(folder->lock_fd);
   folder->lock_fd = fd;
-  return flock(fd, LOCK_EX | LOCK_NB) == 0;
+  return true;
 }
 
 /* Removes the files of a folder whose names contain `part`. The folder may be the service's: its
