@@ -19,14 +19,13 @@ enum row_insert {
 };
 
 /*
- * Inserts a call in its first state and counts it, provided that the epoch under
- * which it was admitted is still the present one. Safe to repeat. `stripe`: see below.
+ * Inserts a call in its first state and counts it, provided that the epoch under which it was
+ * admitted is still the present one. Safe to repeat. `stripe`: see below.
  */
 enum row_insert row_insert(struct pg *pg, const struct call *call, int64_t epoch, int stripe,
                            int64_t deadline_ms);
 
-/* Finds out whether row_insert() would be refused, and stores nothing: RECORD_OUTDATED when not.
- */
+/* Finds out whether row_insert() would be refused, and stores nothing: ROW_OUTDATED when not. */
 must_check enum row_insert row_probe(struct pg *pg, int stripe, int64_t deadline_ms);
 
 /* How many columns a call has in a result, the metadata included; what else a statement returns
