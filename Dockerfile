@@ -6,7 +6,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
     libev-dev libwslay-dev nettle-dev libseccomp-dev
 WORKDIR /src
 COPY . .
-RUN make -j"$(nproc)" && strip build/release/mcs-*
+RUN make -j"$(nproc)" installed && strip build/release/mcs-*
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \

@@ -1,4 +1,4 @@
-# Builds the four programs under build/<MODE>/. MODE is release (default), debug, asan, faults (with
+# Builds the programs under build/<MODE>/. MODE is release (default), debug, asan, faults (with
 # failpoints, common/failpoint.h) or fuzz (clang, for the fuzz targets); objects of different modes never mix.
 # `make help` lists the targets; V=1 shows the commands.
 
@@ -62,6 +62,8 @@ wsd_LIBS       := -lev -lwslay
 BINS := $(PROGRAMS:%=$(B)/mcs-%)
 
 all: $(BINS) ## Build the programs (default)
+
+installed: $(INSTALLED:%=$(B)/mcs-%) ## Build the programs that make install installs
 
 define program
 $(B)/mcs-$(1): $$($(1)_SRC:%.c=$(B)/%.o) $$($(1)_EXTRA) $(LIBS)
@@ -210,7 +212,7 @@ $(B)/man/%: docs/man/% $(B)/mcs-admin CHANGELOG.md
 	  -e "s|@date@|$$(LC_ALL=C date -u -d "$(DATE)" '+%B %-d, %Y')|" $< > $@
 man: $(MANUALS:%=$(B)/man/%) ## Build the manual pages
 
-install: all man ## Install under PREFIX (/usr/local), for packages below DESTDIR
+install: installed man ## Install under PREFIX (/usr/local), for packages below DESTDIR
 	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) \
 	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
 	install $(INSTALLED:%=$(B)/mcs-%) tools/mcs-setup $(DESTDIR)$(SBINDIR)
@@ -250,6 +252,6 @@ help: ## This list
 
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
 
-.PHONY: all unit fuzz tools bench man install uninstall deb lint run test clean help
+.PHONY: all installed unit fuzz tools bench man install uninstall deb lint run test clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
