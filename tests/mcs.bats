@@ -166,7 +166,7 @@ descendants_of() {
 	same "$status" 0
 	MCS_VAR=$(instances_folder)/hidden
 	number=$(<"$MCS_VAR/mcs.pid")
-	match "$output" "^mcs: ready in the background as process $number; ./mcs stop stops it"
+	match "$output" "^mcs: ready in the background as process $number; MCS_VAR=$MCS_VAR ./mcs stop stops it"
 	match "$output" "  URL       http://localhost:[0-9]+"
 	curl -q -sf --noproxy '*' "$(sed -n 's/^  URL  *//p' <<<"$output")/ready"
 	match "$(mcs logs mcs)" 'mcs: ready after [0-9.]+ s'
@@ -193,7 +193,7 @@ descendants_of() {
 		PARTS=worker POSTGRES_HOST="$servers" REDIS_HOST="$servers/redis.sock"
 	same "$status" 0
 	flock -n "$BATS_TEST_TMPDIR/lock" true
-	match "$output" "^mcs: (ready|starting) in the background as process $(<"$MCS_VAR/mcs.pid"); ./mcs "
+	match "$output" "^mcs: (ready|starting) in the background as process $(<"$MCS_VAR/mcs.pid"); MCS_VAR=$MCS_VAR ./mcs "
 	run pgrep -f "^$MCS_VAR/bin/mcs-admin events"
 	same "$output" ''
 	mcs stop

@@ -218,6 +218,9 @@ removed_instance() {
 	return 1
 } 2>/dev/null
 
+# Prints how a person calls ./mcs for this instance.
+own_mcs() { [[ $MCS_VAR -ef $here/var ]] && echo ./mcs || printf 'MCS_VAR=%q ./mcs\n' "$MCS_VAR"; }
+
 die_running() {
 	die "already running in $MCS_VAR$(running_pid ' as process '); for a second instance: ./mcs run PORT=$((${PORT:-3000} % 65535 + 1)) MCS_VAR=/tmp/second"
 }

@@ -7,7 +7,8 @@ detach='' wait_seconds=''
 # In the process that a person started: starts the instance, with that command as its director, and waits
 # until it is ready (--wait), or until it has its folder.
 start_detached() {
-	local child state deadline=$((SECONDS + ${wait_seconds:-60})) log=$MCS_VAR/log/mcs.log logged
+	local child state deadline=$((SECONDS + ${wait_seconds:-60})) log=$MCS_VAR/log/mcs.log logged mcs
+	mcs=$(own_mcs)
 	logged=$(stat -c %s "$log" 2>/dev/null || echo 0)
 	(become_instance "$@") &
 	child=$!
@@ -15,13 +16,13 @@ start_detached() {
 	until state=$(state_of_start "$child") && [[ $state == ready || ! $wait_seconds ]]; do
 		kill -0 "$child" 2>/dev/null || fail_detached "$child" "$log" "$logged"
 		((SECONDS < deadline)) ||
-			die "not ready within $wait_seconds s; it continues as process $child: ./mcs status, ./mcs logs mcs, ./mcs stop"
+			die "not ready within $wait_seconds s; it continues as process $child: $mcs status, $mcs logs mcs, $mcs stop"
 		sleep 0.05
 	done
 	if [[ $state == ready ]]; then
-		say "ready in the background as process $child; ./mcs stop stops it"
+		say "ready in the background as process $child; $mcs stop stops it"
 	else
-		say "starting in the background as process $child; ./mcs status tells when it is ready, ./mcs stop stops it"
+		say "starting in the background as process $child; $mcs status tells when it is ready, $mcs stop stops it"
 	fi
 	echo
 	banner

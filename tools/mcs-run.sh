@@ -73,11 +73,13 @@ banner() {
 	shown=$(printf ', %s' "${keys[@]:0:6}")
 	((${#keys[@]} <= 6)) || extra=" and $((${#keys[@]} - 6)) more"
 	component_wanted api || return 0
+	local mcs
+	mcs=$(own_mcs)
 	cat <<-END
 		  URL       $url
 		  API keys  ${shown:2}$extra
-		  Watch     ./mcs watch CALL_ID prints the events of a call, ./mcs follow those of all
-		  Logs      $MCS_VAR/log, or ./mcs logs -f
+		  Watch     $mcs watch CALL_ID prints the events of a call, $mcs follow those of all
+		  Logs      $MCS_VAR/log, or $mcs logs -f
 
 		  curl -X POST $url/calls \\
 		    -H 'Authorization: Bearer ${keys[0]}' \\
