@@ -55,13 +55,16 @@ void pg_statement_end(struct pg_statement *statement, enum pg_outcome outcome,
 }
 
 void pg_queue_expire(struct pg_queue *queue, int64_t now_ms) {
+  struct pg_queue late;
+  struct pg_statement *statement;
+  pg_queue_init(&late);
   for (int left = queue->count; left > 0; left--) {
-    struct pg_statement *statement = pg_queue_pop(queue);
-    if (statement->due_ms <= now_ms)
-      pg_statement_end(statement, PG_REFUSED, NULL);
-    else
-      push(queue, statement);
+    statement = pg_queue_pop(queue);
+    push(statement->due_ms <= now_ms ? &late : queue, statement);
   }
+  /* Only now, so that what the callbacks queue stays behind the others. */
+  while ((statement = pg_queue_pop(&late)))
+    pg_statement_end(statement, PG_REFUSED, NULL);
 }
 
 void pg_queue_done(struct pg_queue *queue) {

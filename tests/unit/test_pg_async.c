@@ -6,6 +6,7 @@
 #include "tests/unit/test.h"
 
 #include "common/pg/async.h"
+#include "common/pg/queue.h"
 
 #include <endian.h>
 
@@ -301,6 +302,33 @@ static void test_waiting_statement_expires(void) {
   CHECK_STR(results, "refused");
 }
 
+/* What the callback of a statement that expires queues runs after those that waited before it. */
+static void queue_another(void *arg, enum pg_outcome outcome, const PGresult *result) {
+  CHECK_INT(outcome, PG_REFUSED);
+  pg_queue_add(arg, "another", 0, NULL)->due_ms = 9;
+}
+
+static void test_expiry_keeps_the_order(void) {
+  static const char *const names[] = {"late", "early", "late", "early"};
+  struct pg_queue queue;
+  pg_queue_init(&queue);
+  for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+    struct pg_statement *statement = pg_queue_add(&queue, names[i], 0, NULL);
+    statement->due_ms = strcmp(names[i], "late") == 0 ? 5 : 6;
+    statement->on_result = queue_another;
+    statement->arg = &queue;
+  }
+  pg_queue_expire(&queue, 5);
+  static const char *const left[] = {"early", "early", "another", "another"};
+  CHECK_INT(queue.count, ARRAY_LEN(left));
+  for (size_t i = 0; i < ARRAY_LEN(left); i++) {
+    struct pg_statement *statement = pg_queue_pop(&queue);
+    CHECK_STR(statement->name, left[i]);
+    free(statement);
+  }
+  CHECK(!queue.head);
+}
+
 static void test_connection_is_cut(void) {
   start(".x");
   CHECK(ask("a", LATER_MS) && ask("b", LATER_MS) && ask("c", LATER_MS));
@@ -348,6 +376,7 @@ int main(void) {
   RUN(test_server_is_silent);
   RUN(test_statement_hangs);
   RUN(test_waiting_statement_expires);
+  RUN(test_expiry_keeps_the_order);
   RUN(test_connection_is_cut);
   RUN(test_error_reply);
   RUN(test_comes_back);
