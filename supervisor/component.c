@@ -17,6 +17,7 @@
 enum {
   YOUNG_MS = 10000,      /* what dies sooner waits longer before the next start */
   LEFTOVER_MS = 3000,    /* what is left of a session after its first process died */
+  KILLED_MS = 3000,      /* what takes longer after SIGKILL waits for the kernel */
   NEW_SOCKET_MS = 10000, /* what a new process may take to make its socket */
 };
 
@@ -70,6 +71,7 @@ bool component_replace(struct component *c, const struct surroundings *around) {
 static void set_deadline(struct component *c, enum component_state state, int64_t ms) {
   c->state = state;
   c->deadline_ms = clock_monotonic_ms() + ms;
+  c->was_killed = false;
 }
 
 /* An old process that waits for the new one's socket need not wait any longer. */
@@ -121,22 +123,21 @@ static void revive(struct component *c, const struct surroundings *around) {
   say_revived(c);
 }
 
-/* Whether a session has ended by now, or was killed because its time is over. */
+/* Whether a session has ended by now. Kills it, and sets `*killed`, when its time is over; does not
+ * wait for ever for what even that does not end. */
 static bool has_ended(pid_t session, int64_t deadline_ms, bool *killed) {
-  *killed = false;
-  if (session_signal(session, 0) == 0)
+  int64_t late_ms = clock_monotonic_ms() - deadline_ms;
+  if (session_signal(session, late_ms > 0 ? SIGKILL : 0) == 0)
     return true;
-  *killed = clock_monotonic_ms() > deadline_ms;
-  if (*killed)
-    session_signal(session, SIGKILL);
-  return *killed;
+  *killed |= late_ms > 0;
+  return late_ms > KILLED_MS;
 }
 
 static void end_old(struct component *c) {
   struct stat now = socket_now(c);
   bool is_new =
       now.st_ino && (now.st_ino != c->old_socket.st_ino || now.st_dev != c->old_socket.st_dev);
-  bool killed;
+  bool killed = false;
   if (!c->old_told && (is_new || clock_monotonic_ms() >= c->old_deadline_ms)) {
     kill(c->old_pid, c->is.stop_signal);
     c->old_told = true;
@@ -148,7 +149,6 @@ static void end_old(struct component *c) {
 
 bool component_tick(struct component *c, const struct surroundings *around, bool may_revive) {
   pid_t before = c->pid;
-  bool killed;
   if (c->old_pid)
     end_old(c);
   switch (c->state) {
@@ -165,7 +165,7 @@ bool component_tick(struct component *c, const struct surroundings *around, bool
     set_deadline(c, COMPONENT_REVIVING, LEFTOVER_MS);
     break;
   case COMPONENT_REVIVING:
-    if (!has_ended(c->pid, c->deadline_ms, &killed))
+    if (!has_ended(c->pid, c->deadline_ms, &c->was_killed))
       break;
     if (may_revive)
       revive(c, around);
@@ -173,9 +173,9 @@ bool component_tick(struct component *c, const struct surroundings *around, bool
       c->state = COMPONENT_ABSENT;
     break;
   case COMPONENT_STOPPING:
-    if (!has_ended(c->pid, c->deadline_ms, &killed))
+    if (!has_ended(c->pid, c->deadline_ms, &c->was_killed))
       break;
-    if (killed)
+    if (c->was_killed)
       say("%s did not stop in time and was killed", c->is.name);
     c->state = COMPONENT_ABSENT;
     break;

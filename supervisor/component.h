@@ -41,6 +41,7 @@ struct component {
   int64_t started_ms;  /* monotonic */
   time_t started_at;   /* for people */
   int64_t deadline_ms; /* of REVIVING and STOPPING: when the session is killed */
+  bool was_killed;     /* of the same: that has happened */
   /* The process that this one replaces; 0: none. */
   pid_t old_pid;
   int64_t old_deadline_ms; /* when it is told to stop at the latest, then when it is killed */
