@@ -78,7 +78,8 @@ banner() {
 	cat <<-END
 		  URL       $url
 		  API keys  ${shown:2}$extra
-		  Watch     $mcs watch CALL_ID prints the events of a call, $mcs follow those of all
+		  Watch     $mcs watch CALL_ID prints the events of a call
+		            $mcs follow prints the transitions of all calls
 		  Logs      $MCS_VAR/log, or $mcs logs -f
 
 		  curl -X POST $url/calls \\

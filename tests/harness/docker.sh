@@ -26,6 +26,7 @@ test_docker() {
 	if ! docker info >/dev/null 2>&1; then
 		start_engine
 		make_base
+		say 'building the stand-ins of postgres:15 and redis:7'
 		docker build -t postgres:15 "$here/tests/docker/postgres" >"$MCS_TEST_DIR/postgres.out" 2>&1 &&
 			docker build -t redis:7 "$here/tests/docker/redis" >"$MCS_TEST_DIR/redis.out" 2>&1 ||
 			give_up 'cannot make the stand-ins'
