@@ -6,7 +6,7 @@
 /*
  * Call ids: UUIDs of version 7 (RFC 9562 section 5.7), whose last hexadecimal digit is the shard of
  * the API key that the call belongs to, so that an id alone leads to the call's keys in Redis. It
- * says no more: whose call it is stands in its row and in its live record. (In ids of an earlier
+ * says no more: whose call it is stands in its row and in its live call. (In ids of an earlier
  * version the digit in front of it was hashed from the key as well.)
  */
 #define ID_SIZE 37 /* 36 characters and a NUL */

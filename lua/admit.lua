@@ -1,7 +1,7 @@
 #!lua
 -- include: clock.lua
--- Admits a call, or refuses it, in one step: both limits, the slot, the live record, the first job.
--- Where it fails half-way (a command that the user may not run) there is no call, because the live record
+-- Admits a call, or refuses it, in one step: both limits, the slot, the live call, the first job.
+-- Where it fails half-way (a command that the user may not run) there is no call, because the live call
 -- is written last; and the job, written first, leads to lua/drop.lua, which frees the slot.
 --   KEYS  1 ready  2 clock  3 call  4 slots of the API key  5 window of the API key  6 due
 --   ARGV  1 run id  2 call id  3 max concurrent  4 max in a second  5 job  6 µs until the job

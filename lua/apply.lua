@@ -4,7 +4,7 @@
 -- A newer state that is already here stays. Safe to repeat.
 --   KEYS  1 call  2 slots of the API key  3 due
 --   ARGV  1 job that was done  2 call id  3 seq  4 packed line  5 next job, or ''  6 its due time
---         7 when the call's slot is expected to be free, or '' when it is  8 ms that the live record is kept, or ''
+--         7 when the call's slot is expected to be free, or '' when it is  8 ms that a final call is kept, or ''
 --         9 the channel of events
 -- Returns 1 if it was newer than what was there.
 redis.call('ZREM', KEYS[3], ARGV[1])

@@ -1,6 +1,6 @@
 #!lua
 -- include: clock.lua
--- Puts an open call's row into the live state: its live record, its job, its slot. A job or a slot that
+-- Puts an open call's row into the live state: its live call, its job, its slot. A job or a slot that
 -- is there already stays as it is, and so does the metadata; where there is none it stays in PostgreSQL.
 --   KEYS  1 call  2 slots of the API key  3 due  4 clock
 --   ARGV  1 call id  2 seq  3 packed line  4 job

@@ -163,7 +163,7 @@ make_up_id() {
 	shard=${shard%%call:*}
 }
 
-@test "a slot whose call was never stored is free again, also when its live record is gone" {
+@test "a slot whose call was never stored is free again, also when its live call is gone" {
 	local id shard
 	use swift
 	fresh_key

@@ -78,7 +78,7 @@ static void drop_queue(struct worker *w, const struct job *job, const char *api_
   worker_queued(w, -1);
 }
 
-/* Without its live record the API key of the call is unknown: it is one of those of its shard. */
+/* Without its live call the API key of the call is unknown: it is one of those of its shard. */
 static enum repair drop(struct worker *w, const struct job *job, const struct call *call) {
   log_warn("call.gone", "id=%s msg=\"a job without a call was dropped\"", job->id);
   drop_queue(w, job, call ? call->api_key : NULL);
@@ -88,7 +88,7 @@ static enum repair drop(struct worker *w, const struct job *job, const struct ca
   return REPAIR_NONE;
 }
 
-/* Not the first job, or no live record: drops the job if the database certainly has no row. */
+/* Not the first job, or no live call: drops the job if the database certainly has no row. */
 static enum repair drop_unless_there(struct worker *w, const struct job *job,
                                      const struct call *call) {
   struct call stored;
@@ -102,7 +102,7 @@ static enum repair drop_unless_there(struct worker *w, const struct job *job,
 /*
  * A job without a row: the responder is about to insert it (where states are short), or died
  * between the admission and the insert, or its insert timed out. Inserts the call from its live
- * record.
+ * call.
  */
 static enum repair insert_missing(struct worker *w, const struct batch *batch,
                                   const struct job *job) {
@@ -129,7 +129,7 @@ static enum repair insert_missing(struct worker *w, const struct batch *batch,
   switch (row_insert(w->pg, &call, batch->epoch, row_stripe_of_worker(),
                      clock_monotonic_ms() + ROW_INSERT_MS)) {
   case ROW_STORED:
-    log_warn("call.recovered", "id=%s msg=\"inserted from its live record\"", job->id);
+    log_warn("call.recovered", "id=%s msg=\"inserted from its live call\"", job->id);
     return REPAIR_DONE;
   case ROW_INVALID:
     return drop(w, job, &call);

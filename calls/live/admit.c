@@ -27,11 +27,11 @@ static void queue_admission(struct redis *redis, const struct call *call,
                             const struct live_limits *limits) {
   const struct next next = next_of(call);
   int shard = id_shard(call->id);
-  char ready[KEYS_SIZE], clock[KEYS_SIZE], record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
+  char ready[KEYS_SIZE], clock[KEYS_SIZE], live[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE],
       due[KEYS_SIZE], wake[KEYS_SIZE];
   keys_ready(shard, ready);
   keys_clock(shard, clock);
-  keys_call(call->id, record);
+  keys_call(call->id, live);
   keys_slots(call->api_key, slots);
   keys_window(call->api_key, window);
   keys_due(shard, due);
@@ -42,7 +42,7 @@ static void queue_admission(struct redis *redis, const struct call *call,
   buf_add(&packed, call->metadata, call->metadata_len);
 
   struct script_args a = {0};
-  const char *const texts[] = {ready,   clock, record, slots, window, due, redis_run_id(redis),
+  const char *const texts[] = {ready,   clock, live, slots, window, due, redis_run_id(redis),
                                call->id};
   script_add_all(&a, ARRAY_LEN(texts), texts);
   script_add_number(&a, limits->max_concurrent);
@@ -81,14 +81,14 @@ enum verdict live_admit(struct redis *redis, struct call *call, const struct liv
 
 bool live_release(struct redis *redis, const struct call *call,
                   const struct live_admission *admission) {
-  char record[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE], due[KEYS_SIZE];
-  keys_call(call->id, record);
+  char live[KEYS_SIZE], slots[KEYS_SIZE], window[KEYS_SIZE], due[KEYS_SIZE];
+  keys_call(call->id, live);
   keys_slots(call->api_key, slots);
   keys_window(call->api_key, window);
   keys_due(id_shard(call->id), due);
   const struct next next = next_of(call);
   struct script_args a = {0};
-  const char *const texts[] = {record, slots, window, due, call->id, next.job.text};
+  const char *const texts[] = {live, slots, window, due, call->id, next.job.text};
   script_add_all(&a, ARRAY_LEN(texts), texts);
   script_add_number(&a, admission->due_us);
   script_queue(redis, "release", 4, &a);

@@ -6,7 +6,7 @@
 #include "calls/live/script.h"
 #include "calls/next.h"
 
-enum { KEEP_MS = 60000 }; /* how long the live record of a final call stays */
+enum { KEEP_MS = 60000 }; /* how long a final call stays in Redis */
 
 /* When a stage ends by the shard's clock: within its length from the claim, whatever the wall
  * clock, by which it began, was set to. */
@@ -22,8 +22,8 @@ int64_t live_apply_queue(struct redis *redis, const char *done, const struct cal
   const struct next next = next_of(call);
   int64_t due_us = next.is_open ? stage_end_us(claimed, next.began_ms, next.length_ms) : 0;
   int shard = id_shard(call->id);
-  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], events[KEYS_SIZE];
-  keys_call(call->id, record);
+  char live[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], events[KEYS_SIZE];
+  keys_call(call->id, live);
   keys_slots(call->api_key, slots);
   keys_due(shard, due);
   keys_events(shard, events);
@@ -31,7 +31,7 @@ int64_t live_apply_queue(struct redis *redis, const char *done, const struct cal
   call_pack(&packed, call);
 
   struct script_args a = {0};
-  const char *const texts[] = {record, slots, due, done, call->id};
+  const char *const texts[] = {live, slots, due, done, call->id};
   script_add_all(&a, ARRAY_LEN(texts), texts);
   script_add_number(&a, call->seq);
   script_add_len(&a, packed.data, packed.len);
@@ -56,13 +56,13 @@ void live_requeue_queue(struct redis *redis, const char *done, const struct job 
 }
 
 void live_drop_queue(struct redis *redis, const struct job *job, const char *api_key) {
-  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE];
-  keys_call(job->id, record);
+  char live[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE];
+  keys_call(job->id, live);
   if (api_key)
     keys_slots(api_key, slots);
   keys_due(id_shard(job->id), due);
   struct script_args a = {0};
-  const char *const texts[] = {record, api_key ? slots : record, due, job->id, job->text};
+  const char *const texts[] = {live, api_key ? slots : live, due, job->id, job->text};
   script_add_all(&a, ARRAY_LEN(texts), texts);
   script_queue(redis, "drop", 3, &a);
 }

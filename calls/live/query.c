@@ -8,10 +8,10 @@
 
 enum live_find live_find(struct redis *redis, const char *id, struct call *call,
                          redisReply **reply) {
-  char ready[KEYS_SIZE], record[KEYS_SIZE];
+  char ready[KEYS_SIZE], live[KEYS_SIZE];
   keys_ready(id_shard(id), ready);
-  keys_call(id, record);
-  const char *const argv[] = {"MGET", ready, record};
+  keys_call(id, live);
+  const char *const argv[] = {"MGET", ready, live};
   redis_queue(redis, 3, argv, NULL);
   redisReply *r = *reply = redis_next(redis);
   if (!r || r->type != REDIS_REPLY_ARRAY || r->elements != 2)

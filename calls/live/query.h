@@ -13,7 +13,7 @@ enum live_find {
   LIVE_DOWN,
 };
 
-/* Reads a live record into `call`, which then points into `*reply`, to be freed by the caller. */
+/* Reads a live call into `call`, which then points into `*reply`, to be freed by the caller. */
 must_check enum live_find live_find(struct redis *redis, const char *id, struct call *call,
                                     redisReply **reply);
 

@@ -17,9 +17,9 @@ bool live_restore_queue(struct redis *redis, const struct call *call) {
   if (!next.is_open)
     return false;
   int shard = id_shard(call->id);
-  char record[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], clock[KEYS_SIZE], events[KEYS_SIZE],
+  char live[KEYS_SIZE], slots[KEYS_SIZE], due[KEYS_SIZE], clock[KEYS_SIZE], events[KEYS_SIZE],
       wake[KEYS_SIZE];
-  keys_call(call->id, record);
+  keys_call(call->id, live);
   keys_slots(call->api_key, slots);
   keys_due(shard, due);
   keys_clock(shard, clock);
@@ -29,7 +29,7 @@ bool live_restore_queue(struct redis *redis, const struct call *call) {
   call_pack(&packed, call);
 
   struct script_args a = {0};
-  const char *const texts[] = {record, slots, due, clock, call->id};
+  const char *const texts[] = {live, slots, due, clock, call->id};
   script_add_all(&a, ARRAY_LEN(texts), texts);
   script_add_number(&a, call->seq);
   script_add_len(&a, packed.data, packed.len);

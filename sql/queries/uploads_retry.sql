@@ -5,7 +5,7 @@
 WITH locked AS (
   SELECT id FROM calls
    WHERE id = ANY ($1::uuid[]) AND upload_status = 'FAILED'
-     -- what the original took for a number may have blanks in it, which a live record cannot hold
+     -- what the original took for a number may have blanks in it, which a live call cannot hold
      AND from_number ~ '^[+]?[0-9]{1,15}$' AND to_number ~ '^[+]?[0-9]{1,15}$'
    ORDER BY id
      FOR UPDATE

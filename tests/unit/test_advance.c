@@ -14,7 +14,7 @@ static struct job job;
 /* What the stores say about the one call. */
 static struct {
   int rows_after;      /* after so many statements the call has a row; 0: from the first one */
-  enum live_find live; /* its live record */
+  enum live_find live; /* its live call */
   struct call live_call;
   enum row_insert insert;
   enum pg_outcome find; /* of a look at the row itself */
@@ -95,7 +95,7 @@ static void test_a_transition(void) {
 }
 
 /* The responder died between the admission and the insert: the call is inserted from its live
- * record, and moves in the same batch. */
+ * call, and moves in the same batch. */
 static void test_a_call_that_was_never_inserted(void) {
   struct batch batch = begin(1);
   struct worker w = worker();
@@ -170,7 +170,7 @@ static void test_jobs_without_a_row(void) {
   }
 }
 
-/* A job without a live record says nothing about the key: the slot of each key of its shard is
+/* A job without a live call says nothing about the key: the slot of each key of its shard is
  * freed. */
 static void test_a_dropped_job_frees_its_slot(void) {
   struct batch batch = begin(1);
