@@ -46,10 +46,10 @@ static void redirect_output(struct supervisor *s, struct component *c) {
 }
 
 static void read_table(struct supervisor *s, struct component *c) {
-  char path[FOLDER_PATH_SIZE], fault[TABLE_FAULT_SIZE];
+  char path[FOLDER_PATH_SIZE], error[TABLE_ERROR_SIZE];
   logs_bound(folder_path(&s->folder, "log", path));
-  if (!table_read(&s->table, folder_path(&s->folder, "etc/components", path), fault)) {
-    reply(s, "failed %s", fault);
+  if (!table_read(&s->table, folder_path(&s->folder, "etc/components", path), error)) {
+    reply(s, "failed %s", error);
     return;
   }
   supervisor_write_status(s);

@@ -86,16 +86,16 @@ static bool add(struct table *table, const char *text) {
   return true;
 }
 
-bool table_read(struct table *table, const char *path, char fault[TABLE_FAULT_SIZE]) {
+bool table_read(struct table *table, const char *path, char error[TABLE_ERROR_SIZE]) {
   FILE *file = fopen(path, "re");
   cleanup_free char *text = NULL;
   size_t size = 0;
   int number = 0;
   bool good = file != NULL;
-  snprintf(fault, TABLE_FAULT_SIZE, "cannot read %s", path);
+  snprintf(error, TABLE_ERROR_SIZE, "cannot read %s", path);
   while (good && getline(&text, &size, file) > 0) {
     good = add(table, text);
-    snprintf(fault, TABLE_FAULT_SIZE, "%s: line %d is wrong", path, ++number);
+    snprintf(error, TABLE_ERROR_SIZE, "%s: line %d is wrong", path, ++number);
   }
   if (file)
     fclose(file);

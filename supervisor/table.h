@@ -17,11 +17,11 @@ struct table {
  * Reads definitions from a file that only its owner writes: a line a component, its fields
  * separated by tabs, "-" for none: name  stop_step  stop_signal  stop_seconds  death_signal  log
  * socket  sockets|-  command... A component that is known already gets the new definition; its
- * process goes on. False, with a text in `fault`, when the file cannot be read or a line is wrong;
+ * process goes on. False, with a text in `error`, when the file cannot be read or a line is wrong;
  * the lines before that one hold.
  */
-#define TABLE_FAULT_SIZE 256
-must_check bool table_read(struct table *table, const char *path, char fault[TABLE_FAULT_SIZE]);
+#define TABLE_ERROR_SIZE 256
+must_check bool table_read(struct table *table, const char *path, char error[TABLE_ERROR_SIZE]);
 
 /* NULL when there is none of that name. */
 struct component *table_find(struct table *table, const char *name);

@@ -36,7 +36,7 @@ static void write_file(const void *data, size_t len) {
   HOLDS(pwrite(file_fd, data, len, 0) == (ssize_t)len);
 }
 
-/* A fault is one line that begins with the variable's name, or with that of the file's. */
+/* An error is one line that begins with the variable's name, or with that of the file's. */
 static void check_error(const char *error) {
   if (strncmp(error, "MCS_ENV_FILE=", 13) == 0) {
     HOLDS(!strchr(error, '\n'));
@@ -49,7 +49,7 @@ static void check_error(const char *error) {
       return;
     }
   }
-  HOLDS(!"the fault names a variable");
+  HOLDS(!"the error names a variable");
 }
 
 static char *as_shell(const struct config *config, size_t *len) {

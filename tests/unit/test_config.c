@@ -1,5 +1,5 @@
 /*
- * Settings (common/config.c): the environment, the file that MCS_ENV_FILE names, and faults that
+ * Settings (common/config.c): the environment, the file that MCS_ENV_FILE names, and errors that
  * name their variable. The numbers' bounds come from the table itself.
  */
 
@@ -288,7 +288,7 @@ static void test_file_unknown_names(void) {
   }
 }
 
-/* --- faults ----------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static void test_number_errors(void) {
   static const struct {

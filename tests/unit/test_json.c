@@ -21,7 +21,7 @@
 #define RANGE "Request body contains a number that is out of range"
 #define DEPTH "Request body is nested too deeply (32 levels at most)"
 
-/* The fault that the check finds, NULL for a good text. */
+/* The error that the check finds, NULL for a good text. */
 static const char *error_of(const char *text, size_t len) {
   cleanup_free char *exact = malloc(len ? len : 1);
   memcpy(exact, text, len);

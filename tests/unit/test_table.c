@@ -29,11 +29,11 @@ static const char *read_file(void) {
 
 static void test_good_lines(void) {
   struct table table = {0};
-  char fault[TABLE_FAULT_SIZE];
+  char error[TABLE_ERROR_SIZE];
   write_file(
       "api\t1\tINT\t15\tTERM\t/log/api.log\t/run/a b.sock\tsockets\tsh\t-c\texec \"$@\" 3<&4\t\tx\n"
       "worker\t0\tTERM\t20\tKILL\t-\t-\t-\tmcs-worker\n");
-  CHECK(table_read(&table, path, fault));
+  CHECK(table_read(&table, path, error));
   CHECK_INT(table.count, 2);
   const struct definition *is = &table_find(&table, "api")->is;
   CHECK_INT(is->stop_step, 1);
@@ -68,12 +68,12 @@ static void test_wrong_lines(void) {
   };
   for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
     struct table table = {0};
-    char fault[TABLE_FAULT_SIZE], text[256], expected[TABLE_FAULT_SIZE];
+    char error[TABLE_ERROR_SIZE], text[256], expected[TABLE_ERROR_SIZE];
     snprintf(text, sizeof(text), "good\t1\tTERM\t1\tTERM\t-\t-\t-\tx\n%s", wrong[i]);
     write_file(text);
     snprintf(expected, sizeof(expected), "%s: line 2 is wrong", path);
-    CHECK(!table_read(&table, path, fault));
-    CHECK_STR(fault, expected);
+    CHECK(!table_read(&table, path, error));
+    CHECK_STR(error, expected);
     CHECK_INT(table.count, 1);
     table_done(&table);
   }
@@ -81,33 +81,33 @@ static void test_wrong_lines(void) {
 
 static void test_too_many(void) {
   struct table table = {0};
-  char fault[TABLE_FAULT_SIZE], text[2048];
+  char error[TABLE_ERROR_SIZE], text[2048];
   size_t len = 0;
   for (int i = 0; i <= TABLE_MAX; i++)
     len +=
         (size_t)snprintf(text + len, sizeof(text) - len, "c%d\t1\tTERM\t1\tTERM\t-\t-\t-\tx\n", i);
   write_file(text);
-  CHECK(!table_read(&table, path, fault));
+  CHECK(!table_read(&table, path, error));
   CHECK_INT(table.count, TABLE_MAX);
   table_done(&table);
 }
 
 static void test_no_file(void) {
   struct table table = {0};
-  char fault[TABLE_FAULT_SIZE];
-  CHECK(!table_read(&table, "/nonexistent/components", fault));
-  CHECK_STR(fault, "cannot read /nonexistent/components");
+  char error[TABLE_ERROR_SIZE];
+  CHECK(!table_read(&table, "/nonexistent/components", error));
+  CHECK_STR(error, "cannot read /nonexistent/components");
 }
 
 static void test_read_again(void) {
   struct table table = {0};
-  char fault[TABLE_FAULT_SIZE];
+  char error[TABLE_ERROR_SIZE];
   write_file("a\t1\tTERM\t1\tTERM\t/log\t/run/0.sock\t-\tx\n");
-  CHECK(table_read(&table, path, fault));
+  CHECK(table_read(&table, path, error));
   table.rows[0].pid = 7;
   table.rows[0].state = COMPONENT_RUNNING;
   write_file("a\t1\tTERM\t1\tTERM\t/log\t/run/1.sock\t-\tx\n");
-  CHECK(table_read(&table, path, fault));
+  CHECK(table_read(&table, path, error));
   CHECK_INT(table.count, 1);
   CHECK_INT(table.rows[0].pid, 7);
   CHECK_STR(table.rows[0].is.socket, "/run/1.sock");
@@ -117,11 +117,11 @@ static void test_read_again(void) {
 /* Those that have a process, dead ones too; no helpers. */
 static void test_status(void) {
   struct table table = {0};
-  char fault[TABLE_FAULT_SIZE];
+  char error[TABLE_ERROR_SIZE];
   write_file(
       "a\t1\tTERM\t1\tTERM\t/log\t-\t-\tx\nb\t1\tTERM\t1\tTERM\t/log\t-\t-\tx\n"
       "c\t1\tTERM\t1\tTERM\t/log\t-\t-\tx\nhelper\t1\tTERM\t1\tTERM\t-\t-\t-\tx\n");
-  CHECK(table_read(&table, path, fault));
+  CHECK(table_read(&table, path, error));
   for (size_t i = 0; i < table.count; i++) {
     table.rows[i].pid = (pid_t)(100 + i);
     table.rows[i].started_at = 1000;
