@@ -74,7 +74,7 @@ static void director_ended(struct supervisor *s, int status) {
   s->director = 0;
   if (s->is_ending)
     return;
-  if (s->is_up)
+  if (s->is_up || WIFSIGNALED(status)) /* else it has said itself why */
     say("the director of this instance has died, so the instance ends");
   end(s, WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : 1);
 }
