@@ -17,7 +17,7 @@ struct params {
   const char *at; /* what is left of the text */
   size_t len;
   int count;              /* parameters so far, empty ones left out */
-  struct buf name, value; /* of the present one, decoded; no NUL in them */
+  struct buf name, value; /* of the present one, decoded; no NUL in them, unless it is malformed */
 };
 
 enum params_step {
