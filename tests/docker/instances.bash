@@ -50,6 +50,11 @@ stop_instance() {
 
 log_of() { docker logs "$(container_of "$1")" 2>&1; }
 hold_component() { docker pause "$(container_of "$1")" >/dev/null; }
-release_component() { docker unpause "$(container_of "$1")" >/dev/null; }
+# As elsewhere, the component need not be held.
+release_component() {
+	local container
+	container=$(container_of "$1")
+	[[ $(docker inspect -f '{{.State.Paused}}' "$container") == false ]] || docker unpause "$container" >/dev/null
+}
 
 export PGPASSWORD=mcs # the default of docker-compose.yml
