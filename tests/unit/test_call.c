@@ -77,7 +77,8 @@ static void test_rest_of_line(void) {
   CHECK_STR(strstr(pack(&line, &call), "ANSWERED"), buf_text(&rest));
 }
 
-/* The times of uploads that failed permanently and were tried again stand behind those of the states. */
+/* The times of uploads that failed permanently and were tried again stand behind those of the
+ * states. */
 static void test_times_of_retries(void) {
   cleanup_buf struct buf line = {0};
   struct call call = sample(6, OUTCOME_ANSWERED), got;
