@@ -83,7 +83,7 @@ index_list() { sql "SELECT string_agg(indexdef, E'\n' ORDER BY indexname) FROM p
 # evenly over SPREAD seconds. KIND: queued, the first transition is due; upload, the start of an upload
 # of three seconds is. All that comes after the one transition takes an hour.
 preload() {
-	local row=(duration_ms:='ARRAY[due, 3600000, 3600000, 3000]') counters="active_calls = active_calls + $1"
+	local epoch row=(duration_ms:='ARRAY[due, 3600000, 3600000, 3000]') counters="active_calls = active_calls + $1"
 	if [[ $4 == upload ]]; then
 		counters="completed_calls = completed_calls + $1, uploads_in_progress = uploads_in_progress + $1"
 		row=(status=COMPLETED seq=4 upload_status=PENDING upload_job:="nextval('upload_jobs')"
@@ -97,14 +97,15 @@ preload() {
 		) AS made" id:="$v7_id" api_key:=api_key "${bench_call[@]}" "${row[@]}")"
 	sql "UPDATE metrics SET total_calls = total_calls + $1, $counters WHERE id = 1"
 	sql 'ANALYZE calls'
+	epoch=$(sql 'SELECT epoch FROM live_state')
 	live FLUSHALL >/dev/null
-	wait_until 10 not_ready
+	wait_until "$2" begins_epoch "$epoch"
 	wait_until "$2" is_ready || die "what is live was not rebuilt within $2 s"
 	[[ $(sql "SELECT clock_timestamp() < max(created_at) + interval '1 s' * ($2 - 1) FROM calls") == t ]] ||
 		die "what is live was rebuilt too late for $2 s"
 }
 
-not_ready() { ! is_ready; } 2>/dev/null
+begins_epoch() { (($(sql 'SELECT epoch FROM live_state') > $1)); }
 
 # Removes what is open, but for calls that wait for an hour to leave their first state. Redis has to forget
 # it as well: a job that finds no row inserts the call again.

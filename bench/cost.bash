@@ -16,13 +16,13 @@ cost_of() {
 
 # trace_responders STRACE_OPTIONS HIT…: strace's output of the pool meanwhile is in $MCS_TEST_DIR/strace.
 trace_responders() {
-	local options=$1 number tracer children=()
+	local options=$1 tracer children=()
 	shift
-	for number in $(pool_pids | tail -n +2); do children+=(-p "$number"); done
+	mapfile -t children < <(pool_pids | tail -n +2)
 	# shellcheck disable=SC2086
-	strace -f $options -o "$MCS_TEST_DIR/strace" "${children[@]}" 2>/dev/null &
+	strace -f $options -o "$MCS_TEST_DIR/strace" "${children[@]/#/-p}" 2>/dev/null &
 	tracer=$!
-	sleep 0.5
+	wait_until 30 are_traced "${children[@]}" || die 'strace did not start'
 	hit "$1" 1 2 "${@:4}"
 	kill -INT "$tracer"
 	wait "$tracer"

@@ -25,7 +25,8 @@ trips_of_batch() {
 	hold_until_due "$due"
 	strace -f -e trace=sendto,recvfrom,write,read -s 120 -o "$MCS_TEST_DIR/strace" -p "$(component_pid worker)" 2>/dev/null &
 	tracer=$!
-	sleep 0.4
+	# Held for two seconds the worker would stop the calls' clock: see hold_until_due.
+	wait_until 1 are_traced "$(component_pid worker)" || die 'this machine is too busy to count round trips'
 	release_component worker
 	wait "$listener"
 	kill -INT "$tracer"
@@ -37,6 +38,7 @@ trips_of_batch() {
 		$0 == claim { claims++; next }
 		{ redis++ }
 		END { print claimed + 0, redis + 0, postgres + 0 }')
+	((claims && redis && postgres)) || die "a batch of $count: its round trips were not seen"
 	record "a batch of $count: claims" ours trips "$claims"
 	record "a batch of $count: to PostgreSQL" ours trips "$postgres"
 	record "a batch of $count: to Redis" ours trips "$redis"

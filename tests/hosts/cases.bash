@@ -100,7 +100,7 @@ hosts_subscribers() {
 		fresh_key
 		for watched in web1 web2 web3; do
 			create_call || return
-			"$WSCAT" --timeout 10 "ws://$(address_of "$watched"):3000/ws?call_id=$call_id" \
+			"$WSCAT" --timeout 20 "ws://$(address_of "$watched"):3000/ws?call_id=$call_id&after=0" \
 				>"$hosts_folder/watch.$created.$watched" 2>&1 &
 			pids+=($!)
 		done
@@ -230,11 +230,11 @@ hosts_redis-master-cut-off() {
 	wait_until 40 sentinels_agree && return "$status"
 }
 
-# A call created elsewhere, watched at web1.
+# A call created elsewhere, watched at web1: sooner than wsd's look at PostgreSQL every 30 s would show it.
 follows_at_web1() {
 	BASE=http://$(address_of web2):3000 wait_until 60 creates_here || return
 	call_id=$(json .call_id)
-	same "$("$WSCAT" --timeout 6 "ws://$(address_of web1):3000/ws?call_id=$call_id" | seqs_of)" 1,2,3,4,5
+	same "$("$WSCAT" --timeout 20 "ws://$(address_of web1):3000/ws?call_id=$call_id&after=0" | seqs_of)" 1,2,3,4,5
 }
 
 # With another key each time: the load's are busy.
